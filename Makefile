@@ -1,0 +1,91 @@
+# Everything starts from here: `make run` and `make test` need nothing but make and Python 3.11.
+# Variables: PYTHON (which Python makes .venv: PYTHON=python3.12), ARGS (passed on: make test ARGS="-k history").
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.complete
+
+# Caches stay in the clone: HOME may be missing, empty or read-only.
+export XDG_CACHE_HOME := $(CURDIR)/.work/cache
+export PIP_CACHE_DIR := $(XDG_CACHE_HOME)/pip
+export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/.work/hypothesis
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+# Set by somebody's profile, these would install into, or import from, a place that is not .venv.
+unexport PYTHONHOME PYTHONPATH PIP_PREFIX PIP_TARGET PIP_USER
+
+# The stamp holds the folder it was made in. Without a working Python, or in a folder that was moved, it counts for nothing.
+$(shell [ -x $(BIN)/python ] && [ "$$(cat $(STAMP) 2>/dev/null)" = "$(CURDIR)" ] || rm -f $(STAMP))
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+# One set-up for all. The stamp is written last, so a set-up that was broken off starts again.
+$(STAMP): pyproject.toml constraints.txt tools/make-venv
+	@PYTHON="$(PYTHON)" tools/make-venv
+
+.PHONY: run
+run: $(STAMP) ## Judge the reference server, with short timers; HTML in reports/
+	$(BIN)/roomproof --hooks reference --timers short --html reports/reference.html $(ARGS)
+
+.PHONY: run-defaults
+run-defaults: $(STAMP) ## The same with the timers of production (two minutes)
+	$(BIN)/roomproof --hooks reference --timers default --html reports/reference-defaults.html $(ARGS)
+
+.PHONY: serve
+serve: $(STAMP) ## Start the reference server (make serve ARGS="--help")
+	$(BIN)/roomproof-server $(ARGS)
+
+.PHONY: test
+test: $(STAMP) ## Run all tests (make test ARGS="-k history")
+	$(BIN)/pytest $(ARGS)
+
+# In parts, so that `make --keep-going` shows what every one of them has to say.
+.PHONY: lint style format imports
+lint: style format imports ## Style, formatting, and which package may import which
+style: $(STAMP)
+	$(BIN)/ruff check .
+format: $(STAMP)
+	$(BIN)/ruff format --check .
+imports: $(STAMP)
+	$(BIN)/lint-imports --cache-dir .work/import-linter
+
+.PHONY: types mypy pyright
+types: mypy pyright ## mypy --strict and pyright
+mypy: $(STAMP)
+	$(BIN)/mypy
+	$(BIN)/mypy tools
+pyright: $(STAMP)
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+.PHONY: generated
+generated: $(STAMP) ## Check that the generated files are current
+	$(BIN)/python -m roomproof_protocol.generate --check
+
+.PHONY: generate
+generate: $(STAMP) ## Write the generated files again
+	$(BIN)/python -m roomproof_protocol.generate
+
+.PHONY: wheel
+wheel: $(STAMP) ## Build the wheel into dist/, check what is in it and that it runs on its own
+	$(BIN)/python tools/check_wheel.py
+
+.PHONY: multivac
+multivac: $(STAMP) ## Judge the chat servers of a published evaluation again
+	$(BIN)/python examples/multivac/run.py $(ARGS)
+
+.PHONY: multivac-ci
+multivac-ci: $(STAMP) ## The same for two of them, without the long waits
+	$(BIN)/python examples/multivac/run.py --only grok_420,deepseek_v4 --without-long-waits $(ARGS)
+
+.PHONY: constraints
+constraints: ## Choose the versions in constraints.txt anew, from the ranges in pyproject.toml
+	$(PYTHON) tools/pin.py
+
+.PHONY: clean
+clean: ## Remove all that make has made, .venv and caches included
+	rm -rf .venv .work dist build reports
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,367 @@
+"""Clients of one target, driven by scenarios in canonical operations and never in wire syntax.
+
+A client joins a connection (`transport`), a dialect session (`dialects`) and the case's transcript:
+everything that goes out or comes in is recorded here. Knows no requirement and no verdict.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from . import clock
+from .dialects import Exchange, Outgoing, Session
+from .events import Event
+from .frames import Fault, Frame, Message, MessageAssembler
+from .transcript import Record, payload_fields
+from .transport import Connection, End, Handshake, open_connection
+
+if TYPE_CHECKING:
+    from .case import Case
+
+RESERVED_ACTIONS = ("identify", "join")
+"""Actions that may be answered by what the server says right after the handshake, before we ask."""
+
+
+class Op:
+    """One canonical operation in progress; awaiting it gives itself, answered or not."""
+
+    def __init__(self, client: Client, record: Record, exchange: Exchange) -> None:
+        self.client = client
+        self.record = record
+        self.exchange = exchange
+        self.event: Event | None = None
+        self.event_index: int | None = None
+        self.finished = False
+
+    @property
+    def index(self) -> int:
+        """The record of the transcript in which the operation begins."""
+        return self.record.index
+
+    @property
+    def args(self) -> Mapping[str, Any]:
+        return self.record.data["args"]
+
+    @property
+    def text(self) -> str:
+        return str(self.args["text"])
+
+    @property
+    def ok(self) -> bool:
+        """Answered with success."""
+        return self.finished and self.exchange.done and self.exchange.ok
+
+    def field(self, name: str, default: Any = None) -> Any:
+        """A field of the answer."""
+        return default if self.event is None else self.event.fields.get(name, default)
+
+    def __await__(self) -> Any:
+        return self._answered().__await__()
+
+    async def _answered(self) -> Op:
+        await self.client.case.until(lambda: self.finished or self.client.ended, self.client.case.patience)
+        return self
+
+
+class _Ears:
+    """The transport's listener: hands on to the client what its socket hears."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def frame(self, frame: Frame) -> None:
+        self._client.frame_received(frame)
+
+    def fault(self, fault: Fault) -> None:
+        self._client.fault_received(fault)
+
+    def ended(self, end: End) -> None:
+        self._client.connection_ended(end)
+
+
+class Client:
+    """One connection of a case: `name` stands in the transcript, `user` is the identity it claims."""
+
+    def __init__(self, case: Case, name: str, user: str, session: Session, room: str | None = None) -> None:
+        self.case = case
+        self.name = name
+        self.user = user
+        self.session = session
+        self.room = room  # the room that is part of the address, for servers with one room per connection
+        self.connection: Connection | None = None
+        self.handshake: Handshake | None = None
+        self.end: End | None = None
+        self.heard: dict[str, int] = {}  # texts of live messages, with the record of the first
+        self.heartbeat_reactions = True
+        self.keepalive = True
+        self._assembler = MessageAssembler()
+        self._running: list[Op] = []
+        self._early: list[tuple[int, Event]] | None = []
+        self._keeper: asyncio.Task[None] | None = None
+
+    # -- life ------------------------------------------------------------------------------------
+
+    async def connect(
+        self,
+        *,
+        headers: list[tuple[str, str]] | None = None,
+        subprotocols: list[str] | None = None,
+        receive_buffer: int | None = None,
+        url: str | None = None,
+    ) -> bool:
+        """Open the connection; True when the server switched protocols. A refusal is recorded, not raised.
+
+        Raises `transport.Unreachable` when there is no answer that is HTTP.
+        """
+        address = url or self.case.target.address(self.session, room=self.room)
+        offered = list(self.session.dialect.subprotocols) if subprotocols is None else subprotocols
+        sent = [*self.session.dialect.headers(self.session.variables), *(headers or [])]
+        self._note("open", url=address, headers=[list(pair) for pair in sent], subprotocols=offered)
+        self.handshake, self.connection = await open_connection(
+            address,
+            _Ears(self),
+            subprotocols=offered,
+            headers=sent,
+            receive_buffer=receive_buffer,
+            timeout=self.case.patience * 2,
+        )
+        answer = self.handshake
+        self._note(
+            "handshake",
+            status=answer.status,
+            headers=[list(pair) for pair in answer.headers],
+            subprotocol=answer.subprotocol,
+            body=answer.body.decode("utf-8", "replace"),
+        )
+        if self.connection is None:
+            return False
+        if self.end is not None and not any(r.kind == "end" and r.conn == self.name for r in self.case.transcript):
+            self._note_end(self.end)
+        self._start_keepalive()
+        return True
+
+    async def close(self) -> None:
+        """Leave without a trace: end the TCP connection and every task of this client."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._keeper
+        if self.connection is not None and self.end is None:
+            self.connection.abort()
+
+    @property
+    def ended(self) -> bool:
+        return self.end is not None
+
+    # -- canonical operations ---------------------------------------------------------------------
+
+    def offers(self, action: str) -> bool:
+        return self.session.dialect.offers(action)
+
+    def begin(self, action: str, **args: Any) -> Op:
+        """Start an operation without waiting for its answer; await the result for that."""
+        exchange = self.session.begin(action, **args)
+        record = self._note("op", op=action, ref=exchange.ref, user=self.user, args=args)
+        op = Op(self, record, exchange)
+        self._running.append(op)
+        if self._early is not None and action in RESERVED_ACTIONS:
+            for index, event in self._early:
+                if not exchange.done and exchange.step(event):
+                    op.event, op.event_index = event, index
+        else:
+            self._early = None
+        self._drain(exchange)
+        self._settle(op)
+        return op
+
+    def join(self, room: str, **args: Any) -> Op:
+        return self.begin("join", room=room, **args)
+
+    def leave(self, room: str, **args: Any) -> Op:
+        return self.begin("leave", room=room, **args)
+
+    def send(self, room: str, text: str | None = None, **args: Any) -> Op:
+        """Send at once, whatever the rate limit says; `Case.say` keeps within it."""
+        return self.begin("send", room=room, text=self.case.text() if text is None else text, **args)
+
+    def request(self, action: str, **args: Any) -> Op:
+        """Any other action that the dialect offers."""
+        return self.begin(action, **args)
+
+    # -- raw ----------------------------------------------------------------------------------------
+
+    def raw_text(self, text: str) -> Record:
+        """Write a text frame that the dialect did not make (lone surrogates are written as CPython's UTF-8 would not)."""
+        return self.frame(1, text.encode("utf-8", "surrogatepass"))
+
+    def raw_binary(self, payload: bytes) -> Record:
+        return self.frame(2, payload)
+
+    def frame(self, opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, mask: bool = True) -> Record:
+        """Write one frame as given, right or wrong."""
+        record = self._note("sent", opcode=opcode, fin=fin, rsv=rsv, masked=mask, **payload_fields(payload))
+        if self.connection is not None:
+            self.connection.frame(opcode, payload, fin=fin, rsv=rsv, mask=mask)
+        return record
+
+    def raw_bytes(self, data: bytes) -> Record:
+        """Write bytes that need not be a frame at all."""
+        record = self._note("sent", opcode=None, **payload_fields(data))
+        if self.connection is not None:
+            self.connection.raw(data)
+        return record
+
+    def ping(self, payload: bytes = b"roomproof") -> Record:
+        return self.frame(9, payload)
+
+    def send_close(self, code: int | None = 1000, reason: str = "") -> Record:
+        """Write a Close frame and wait for nothing."""
+        payload = b"" if code is None else code.to_bytes(2, "big") + reason.encode()
+        record = self._note("sent", opcode=8, fin=True, rsv=0, masked=True, code=code, **payload_fields(payload))
+        if self.connection is not None:
+            self.connection.close(code, reason)
+        return record
+
+    # -- bad manners ------------------------------------------------------------------------------
+
+    def mute(self, *, pongs: bool = True, reactions: bool = True, keepalive: bool = True) -> Record:
+        """Stop answering: WebSocket pongs, the dialect's heartbeat reactions, its keep-alive. Goes on reading."""
+        if self.connection is not None and pongs:
+            self.connection.auto_pong = False
+        self.heartbeat_reactions = self.heartbeat_reactions and not reactions
+        self.keepalive = self.keepalive and not keepalive
+        what = [name for name, on in (("pongs", pongs), ("reactions", reactions), ("keepalive", keepalive)) if on]
+        return self._note("local", action="mute", what=what)
+
+    def freeze(self) -> Record:
+        """Half-open: neither read nor write any more, and leave the socket as it is."""
+        self.mute()
+        if self.connection is not None:
+            self.connection.auto_close = False
+            self.connection.pause_reading()
+        return self._note("local", action="freeze")
+
+    def thaw(self) -> Record:
+        """Read again what had to wait."""
+        if self.connection is not None:
+            self.connection.resume_reading()
+        return self._note("local", action="thaw")
+
+    def reset(self) -> Record:
+        """Cut the TCP connection with RST."""
+        record = self._note("local", action="reset")
+        if self.connection is not None:
+            self.connection.reset()
+        return record
+
+    def half_close(self) -> Record:
+        """Send FIN and go on reading."""
+        record = self._note("local", action="half-close")
+        if self.connection is not None:
+            self.connection.half_close()
+        return record
+
+    def ignore_close(self) -> Record:
+        """Do not answer a Close frame of the server, and leave TCP open."""
+        if self.connection is not None:
+            self.connection.auto_close = False
+        return self._note("local", action="ignore-close")
+
+    # -- what comes in ------------------------------------------------------------------------------
+
+    def frame_received(self, frame: Frame) -> None:
+        extra: dict[str, Any] = {}
+        if frame.opcode == 8:
+            extra = {"code": frame.close_code, "reason": frame.close_reason}
+        record = self._note(
+            "received",
+            opcode=frame.opcode,
+            fin=frame.fin,
+            rsv=frame.rsv,
+            masked=frame.masked,
+            **extra,
+            **payload_fields(frame.payload),
+        )
+        message = self._assembler.feed(frame)
+        if isinstance(message, Fault):
+            self.fault_received(message)
+        elif message is not None:
+            self._message(message, record)
+
+    def fault_received(self, fault: Fault) -> None:
+        self._note("fault", name=fault.name, detail=fault.detail, **payload_fields(fault.data, keep=256))
+
+    def connection_ended(self, end: End) -> None:
+        self.end = end
+        if self.handshake is not None:
+            self._note_end(end)
+
+    def _note_end(self, end: End) -> None:
+        self._note("end", how=end.how, code=end.code, reason=end.reason, clean=end.clean, by=end.by)
+
+    def _message(self, message: Message, frame: Record) -> None:
+        payload: str | bytes = message.payload
+        if message.text:
+            payload = message.payload.decode("utf-8", "replace")
+        for event in self.session.receive(payload, now=frame.t):
+            record = self._note("event", frame=frame.index, **event.as_json())
+            if event.kind == "message" and event.text is not None:
+                self.heard.setdefault(event.text, record.index)
+            if self._early is not None:
+                self._early.append((record.index, event))
+            self._offer(record, event)
+            for role, outgoing in self.session.reactions(event):
+                if role != "heartbeat" or self.heartbeat_reactions:
+                    self._write(outgoing)
+
+    def _offer(self, record: Record, event: Event) -> None:
+        for op in list(self._running):
+            if op.exchange.step(event):
+                op.event, op.event_index = event, record.index
+                self._drain(op.exchange)
+                self._settle(op)
+                return
+
+    # -- inner ------------------------------------------------------------------------------------
+
+    def _settle(self, op: Op) -> None:
+        if not op.exchange.done or op.finished:
+            return
+        op.finished = True
+        self._running.remove(op)
+        if op.event is not None:
+            self._note("reply", op=op.index, ok=op.exchange.ok, event=op.event_index)
+        self.case.bell.ring()
+
+    def _drain(self, exchange: Exchange) -> None:
+        for outgoing in exchange.outgoing:
+            self._write(outgoing)
+        exchange.outgoing.clear()
+
+    def _write(self, outgoing: Outgoing) -> None:
+        if isinstance(outgoing.payload, str):
+            self.frame(2 if outgoing.binary else 1, outgoing.payload.encode("utf-8", "surrogatepass"))
+        else:
+            self.frame(2 if outgoing.binary else 1, outgoing.payload)
+
+    def _start_keepalive(self) -> None:
+        kept = self.session.keepalive()
+        if kept is None:
+            return
+        period, frames = kept
+
+        def beat() -> bool:
+            if self.ended:
+                return False
+            if self.keepalive:
+                for outgoing in frames:
+                    self._write(outgoing)
+            return True
+
+        self._keeper = asyncio.create_task(clock.every(period, beat))
+
+    def _note(self, kind: Any, /, **data: Any) -> Record:
+        return self.case.note(self.name, kind, **data)

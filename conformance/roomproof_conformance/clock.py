@@ -1,0 +1,145 @@
+"""Time for the kit: the only module in which anything sleeps.
+
+Measures the kit's own lag, so that a deviation smaller than it is called noise and not a violation,
+and hands a case's place to others while it waits. Knows no scenario and no verdict.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+TICK = 0.02
+"""Seconds between two beats of the lag meter."""
+
+
+class Stopwatch:
+    """What one case sees of time: seconds since its beginning, and the worst lag since then."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.worst = 0.0
+        self.waited = 0.0
+
+    def now(self) -> float:
+        """Seconds since the case began (monotonic)."""
+        return time.monotonic() - self.began
+
+
+class LagMeter:
+    """A ticking task that records how late it is woken: what the kit's own event loop adds to every time."""
+
+    def __init__(self) -> None:
+        self._watches: dict[Stopwatch, Callable[[float], None]] = {}
+        self._task: asyncio.Task[None] | None = None
+        self.worst = 0.0
+
+    async def __aenter__(self) -> LagMeter:
+        self._task = asyncio.create_task(self._tick())
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    def watch(self, watch: Stopwatch, on_rise: Callable[[float], None]) -> None:
+        """Tell `on_rise` whenever the worst lag (seconds) during the life of `watch` grows noticeably."""
+        self._watches[watch] = on_rise
+
+    def unwatch(self, watch: Stopwatch) -> None:
+        self._watches.pop(watch, None)
+
+    async def _tick(self) -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(TICK)
+            late = time.monotonic() - before - TICK
+            self.worst = max(self.worst, late)
+            for watch, on_rise in list(self._watches.items()):
+                if late > watch.worst + 0.005:
+                    watch.worst = late
+                    on_rise(late)
+
+
+class Slots:
+    """How many cases work at once. A case that only waits parks, and another takes its place."""
+
+    def __init__(self, jobs: int) -> None:
+        self._free = asyncio.Semaphore(jobs)
+
+    async def __aenter__(self) -> None:
+        await self._free.acquire()
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._free.release()
+
+    @asynccontextmanager
+    async def parked(self) -> AsyncIterator[None]:
+        self._free.release()
+        try:
+            yield
+        finally:
+            await self._free.acquire()
+
+
+class Budget:
+    """Connections that the target allows at once, shared out to cases whole, so that none waits half-equipped."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._free = size
+        self._changed = asyncio.Condition()
+
+    async def take(self, count: int) -> None:
+        """Wait until `count` connections are free, and take them. Raises ValueError when there can never be so many."""
+        if count > self.size:
+            raise ValueError(f"{count} connections at once are needed, the target claims {self.size}")
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._free >= count)
+            self._free -= count
+
+    async def give_back(self, count: int) -> None:
+        async with self._changed:
+            self._free += count
+            self._changed.notify_all()
+
+
+async def pause(seconds: float) -> None:
+    """Let time pass. Scenarios use `Case.wait`, which records it and gives the place to others."""
+    await asyncio.sleep(max(0.0, seconds))
+
+
+async def every(seconds: float, action: Callable[[], bool]) -> None:
+    """Call `action` each `seconds` until it returns False."""
+    while action():
+        await asyncio.sleep(seconds)
+
+
+class Bell:
+    """Wakes everybody who waits for something to change."""
+
+    def __init__(self) -> None:
+        self._waiters: set[asyncio.Future[None]] = set()
+
+    def ring(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
+
+    async def wait(self, timeout: float) -> bool:
+        """Wait for the next ring; False after `timeout` seconds without one."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
+        try:
+            async with asyncio.timeout(timeout):
+                await waiter
+        except TimeoutError:
+            return False
+        finally:
+            self._waiters.discard(waiter)
+        return True

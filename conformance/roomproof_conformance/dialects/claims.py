@@ -1,0 +1,264 @@
+"""What a server promises, with its numbers: the typed view of a dialect's `claims`.
+
+An area that is absent is not offered, and nobody judges it. A number may be a placeholder (`"{limits.history}"`) of a
+value that the server itself advertises; `resolve` fills it in from the values captured on a connection. Durations are
+seconds. Knows no wire and no verdict.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+
+from .errors import BadPart
+from .filters import MISSING
+from .loading import duration
+from .templates import Template, Unresolved, Variables
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    isolated: bool = True
+    many: bool = True  # one connection may be in several rooms at once
+    max_joined: int | None = None
+    non_member_send: Literal["error", "silent"] | None = None
+    default: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Absent: the server knows connections only, and its users have no names."""
+
+    unique: bool = False  # two users cannot have one identity
+    shared: bool = False  # one user may be there on two connections: by the captured `token`, else by the same nick
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    ack: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    when: Literal["join", "request", "both", "http"]
+    bound: int | None = None
+    order: Literal["oldest-first", "newest-first"] = "oldest-first"
+    counts: Literal["messages", "all"] = "messages"  # all: join and leave lines count too
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """`allow` per `per` seconds; a bucket holds `capacity` beside that rate."""
+
+    scope: Literal["connection", "user", "address", "room"]
+    model: Literal["window", "bucket", "bytes-per-second"]
+    effect: Literal["error", "drop", "delay", "kicked", "disconnect"]
+    allow: int | None = None
+    per: float | None = None
+    capacity: int | None = None
+
+    @property
+    def burst(self) -> int | None:
+        """The most messages that pass at once after a silence."""
+        return self.allow if self.model == "window" else self.capacity or self.allow
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """`frame` is what keeps a client alive: pongs (`ping`), the dialect's reactions, or its keep-alive frames.
+
+    A check of the heartbeat leaves exactly this one on; where a dialect has a keep-alive for other reasons
+    (`frame` is not `keepalive`), the check switches that off.
+    """
+
+    by: Literal["server", "client", "both"]
+    frame: Literal["ping", "reaction", "keepalive"]
+    interval: float | None = None
+    timeout: float | None = None
+    then: Literal["close", "tcp-close", "any"] = "any"
+    code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a malformed message leads to; `code` of a `close`, None for any."""
+
+    kind: Literal["error", "ignore", "close", "tcp-close"]
+    code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    frame_bytes: int | None = None
+    text_bytes: int | None = None
+    text_chars: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    per_address: int | None = None
+    per_user: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    join: bool = False
+    leave: bool = False
+    named: bool = True  # the events say who
+    roster: bool = False
+    grace: float | None = None
+
+    @property
+    def events(self) -> bool:
+        return self.join or self.leave
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """All areas; `problems` names the placeholders that the server's own values did not fill."""
+
+    rooms: Rooms = field(default_factory=Rooms)
+    identity: Identity | None = None
+    leave: Leave | None = None
+    history: History | None = None
+    rate_limit: RateLimit | None = None
+    heartbeat: Heartbeat | None = None
+    malformed: Mapping[str, Outcome] = field(default_factory=dict)
+    sizes: Sizes = field(default_factory=Sizes)
+    connections: Connections = field(default_factory=Connections)
+    presence: Presence | None = None
+    numbering: bool = False
+    mid: bool = False
+    resume: bool = False
+    problems: tuple[str, ...] = ()
+
+    def malformed_outcome(self, kind: str) -> Outcome | None:
+        """What is promised for one kind of malformed message; None when nothing is."""
+        return self.malformed.get(kind, self.malformed.get("default"))
+
+    def capabilities(self) -> frozenset[str]:
+        """Names of what is claimed, as far as the claims alone tell (see `Dialect.capabilities`)."""
+        has = {
+            "rooms": self.rooms.isolated,
+            "many-rooms": self.rooms.many,
+            "non-member-send": self.rooms.non_member_send is not None,
+            "identity": self.identity is not None,
+            "unique-identity": bool(self.identity and self.identity.unique),
+            "shared-identity": bool(self.identity and self.identity.shared),
+            "leave": self.leave is not None,
+            "leave-ack": bool(self.leave and self.leave.ack),
+            "history": self.history is not None,
+            "history-on-join": bool(self.history and self.history.when in ("join", "both")),
+            "history-on-request": bool(self.history and self.history.when in ("request", "both")),
+            "rate-limit": self.rate_limit is not None,
+            "heartbeat": self.heartbeat is not None,
+            "malformed": bool(self.malformed),
+            "presence": bool(self.presence and self.presence.events),
+            "roster": bool(self.presence and self.presence.roster),
+            "numbering": self.numbering,
+            "mid": self.mid,
+            "resume": self.resume,
+        }
+        return frozenset(name for name, claimed in has.items() if claimed)
+
+
+_AREAS: Mapping[str, type[Any]] = {
+    "rooms": Rooms,
+    "identity": Identity,
+    "leave": Leave,
+    "history": History,
+    "rate_limit": RateLimit,
+    "heartbeat": Heartbeat,
+    "sizes": Sizes,
+    "connections": Connections,
+    "presence": Presence,
+}
+
+
+def _kinds_of(area: type[Any]) -> dict[str, tuple[type, ...]]:
+    """The types that each member of an area may have, with None and the words of a Literal taken apart."""
+    out: dict[str, tuple[type, ...]] = {}
+    for name, hint in get_type_hints(area).items():
+        parts = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+        out[name] = tuple(str if get_origin(part) is Literal else cast(type, part) for part in parts)
+    return out
+
+
+_KINDS = {name: _kinds_of(area) for name, area in _AREAS.items()}
+
+
+def compile_claims(raw: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    """The raw tree with durations in seconds and placeholders as templates. Raises BadPart."""
+    out: dict[str, Any] = {}
+    for area, value in raw.items():
+        if area not in _AREAS:
+            out[area] = value
+            continue
+        out[area] = {}
+        for key, item in value.items():
+            if key == "setup":
+                continue
+            try:
+                out[area][key] = _compile(item, known, float in _KINDS[area][key])
+            except BadPart as bad:
+                raise bad.under(area, key) from None
+    return out
+
+
+def _compile(item: Any, known: frozenset[str], is_duration: bool) -> Any:
+    if not isinstance(item, str):
+        return item
+    template = Template(item, known)
+    return template if template.names else duration(item) if is_duration else item
+
+
+def resolve(compiled: Mapping[str, Any], variables: Variables) -> Claims:
+    """The claims with the server's own numbers. A number that is not there, or is none, is None and a problem."""
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    for area, value in compiled.items():
+        if area in _AREAS:
+            values[area] = _resolve_area(area, value, variables, problems)
+        elif area == "malformed":
+            values[area] = {kind: _outcome(what) for kind, what in value.items()}
+        else:
+            values[area] = value
+    return Claims(**values, problems=tuple(problems))
+
+
+def _resolve_area(area: str, raw: Mapping[str, Any], variables: Variables, problems: list[str]) -> Any:
+    values: dict[str, Any] = {}
+    for key, item in raw.items():
+        if isinstance(item, Template):
+            try:
+                item = item.render(variables)
+            except Unresolved as missing:
+                problems.append(f"{area}.{key}: the server gave no {missing}")
+                continue
+            kinds = _KINDS[area][key]
+            if item is MISSING or item is None:
+                continue
+            if float in kinds and isinstance(item, int):
+                item = float(item)
+            if not isinstance(item, kinds) or (isinstance(item, bool) and bool not in kinds):
+                problems.append(f"{area}.{key}: the server gave {item!r}")
+                continue
+        values[key] = item
+    cls = _AREAS[area]
+    required = {f.name for f in fields(cls)} & {"scope", "model", "effect", "when", "by", "frame"}
+    return cls(**values) if required <= values.keys() else None
+
+
+def _outcome(raw: Any) -> Outcome:
+    return Outcome("close", raw["close"]) if isinstance(raw, dict) else Outcome(raw)
+
+
+def plain(compiled: Any) -> Any:
+    """The compiled tree with placeholders as text again: what reports show."""
+    if isinstance(compiled, Template):
+        return compiled.raw
+    if isinstance(compiled, dict):
+        return {key: plain(value) for key, value in compiled.items()}
+    return compiled

@@ -1,0 +1,194 @@
+"""The hook file: commands that the kit runs for what a plain client cannot do (`start`, `stop`).
+
+The kit owns the processes it starts: a group, a scratch folder, kept output, and an end on every way
+out, its own crash included. Knows no dialect and no scenario.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+SHIPPED = Path(__file__).parent / "shipped_hooks"
+_PR_SET_PDEATHSIG = 1
+
+
+class HookError(Exception):
+    """A hook file cannot be used, or a hook did not do what it must: one clear line."""
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """A read hook file: `start` is a command line, `ready` seconds until two clients must be able to talk."""
+
+    path: Path
+    start: tuple[str, ...]
+    ready: float = 15.0
+    stop_signal: signal.Signals = signal.SIGTERM
+    grace: float = 5.0
+    path_of_url: str = "/"
+
+
+def load(name: str | Path) -> Hooks:
+    """Read a hook file, or one that ships with the kit (`reference`).
+
+    Raises HookError with file and member for anything that is not as the schema says.
+    """
+    import yaml
+
+    path = Path(name)
+    if not path.exists() and (SHIPPED / f"{name}.yaml").exists():
+        path = SHIPPED / f"{name}.yaml"
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        shipped = ", ".join(sorted(p.stem for p in SHIPPED.glob("*.yaml")))
+        raise HookError(f"hook file {name}: {error.strerror}; name a file, or one that ships with the kit: {shipped}") from None
+    except yaml.YAMLError as error:
+        raise HookError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    return _checked(data, path)
+
+
+def _checked(data: Any, path: Path) -> Hooks:
+    import difflib
+
+    from jsonschema import Draft202012Validator
+
+    schema = json.loads((SHIPPED / "hooks.schema.json").read_text())
+    for error in Draft202012Validator(schema).iter_errors(data):
+        place = ".".join(map(str, error.absolute_path)) or "the file"
+        message = error.message
+        if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+            known = list(error.schema["properties"])
+            extra = next(key for key in error.instance if key not in known)
+            near = difflib.get_close_matches(str(extra), known, 1)
+            message = f"unknown hook {extra!r}" + (f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}")
+        raise HookError(f"{path}: {place}: {message}")
+    return Hooks(
+        path,
+        tuple(data["start"]),
+        seconds(data.get("ready", "15s")),
+        signal.Signals[data.get("stop_signal", "SIGTERM")],
+        seconds(data.get("grace", "5s")),
+        data.get("path", "/"),
+    )
+
+
+def seconds(text: str) -> float:
+    """A duration such as `500ms`, `30s` or `2m` in seconds (the schema has checked its form)."""
+    number = text.rstrip("msh")
+    return float(number) * {"ms": 0.001, "s": 1, "m": 60}[text[len(number) :]]
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _child() -> None:
+    """In the child, before exec: die with the kit, leave no core files."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@dataclass
+class Process:
+    """A server that the kit started."""
+
+    hooks: Hooks
+    port: int
+    folder: Path
+    child: asyncio.subprocess.Process
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def running(self) -> bool:
+        return self.child.returncode is None
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}{self.hooks.path_of_url}"
+
+    def cannot_set(self) -> frozenset[str]:
+        """Settings that the server named on its first line of output as beyond it."""
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            with (self.folder / "output.txt").open(errors="replace") as file:
+                return frozenset(json.loads(file.readline(65536)).get("cannot_set", ()))
+        return frozenset()
+
+    def last_words(self, lines: int = 3) -> str:
+        """The end of the server's output, for messages to people."""
+        with contextlib.suppress(OSError):
+            data = (self.folder / "output.txt").read_bytes()[-4096:].decode(errors="replace")
+            return " | ".join(line.strip() for line in data.splitlines()[-lines:] if line.strip())
+        return ""
+
+    async def stop(self) -> int | None:
+        """End it by its stop signal, then by SIGKILL to the whole group; its exit code."""
+        if self.running:
+            self._signal(self.hooks.stop_signal)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.child.wait(), self.hooks.grace)
+        self.kill()
+        return await self.child.wait()
+
+    def kill(self) -> None:
+        """SIGKILL to the group, whether or not the leader still lives."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.child.pid, number)
+
+
+async def start(hooks: Hooks, settings: Mapping[str, Any]) -> Process:
+    """Run the start hook with a free port, a scratch folder and the wanted settings (JSON).
+
+    Raises HookError when the command cannot be run at all. Readiness is the caller's question.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="roomproof-"))
+    state = folder / "state"
+    state.mkdir()
+    port = free_port()
+    names = {"python": sys.executable, "here": str(hooks.path.parent.resolve())}
+    command = [_filled(part, names) for part in hooks.start]
+    environment = {
+        **os.environ,
+        "ROOMPROOF_PORT": str(port),
+        "ROOMPROOF_STATE": str(state),
+        "ROOMPROOF_SETTINGS": json.dumps(settings),
+    }
+    try:
+        with (folder / "output.txt").open("wb") as output:
+            child = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=asyncio.subprocess.STDOUT,
+                cwd=folder,
+                env=environment,
+                start_new_session=True,
+                preexec_fn=_child,
+            )
+    except OSError as error:
+        raise HookError(f"{hooks.path}: start: cannot run {command[0]!r}: {error.strerror}") from None
+    return Process(hooks, port, folder, child, settings)
+
+
+def _filled(part: str, names: Mapping[str, str]) -> str:
+    for name, value in names.items():
+        part = part.replace("{" + name + "}", value)
+    return part

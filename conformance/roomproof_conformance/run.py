@@ -1,0 +1,348 @@
+"""One run: find the target, decide what applies to it, run that, and gather the result.
+
+Knows hooks, scheduler and requirement table; knows no socket and no report.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Any
+
+from roomproof_protocol import Requirement, requirements
+
+from . import checks as registry
+from . import hooks as hooking
+from .case import Case, Stop
+from .checks import Check, Scenario, Watch
+from .clock import LagMeter, Slots
+from .dialects import Dialect
+from .hooks import HookError, Hooks, Process
+from .results import CheckResult, RunResult
+from .schedule import Outcome, Scheduler
+from .target import Progress, Quiet, Target
+from .transport import Unreachable
+from .verdicts import Conclusion, Reason, Verdict, conclude
+
+SHORT_TIMERS: Mapping[str, Any] = {
+    "heartbeat": {"interval_ms": 1000, "timeout_ms": 1000},
+    "hello_ms": 1000,
+    "presence_grace_ms": 1000,
+}
+"""What `--timers short` asks of a target that the kit starts: the shortest heartbeat that BEAT-7 demands."""
+
+
+class TargetError(Exception):
+    """The target cannot be judged at all: one clear line (what, where, what to do)."""
+
+
+@dataclass
+class Plan:
+    """What to judge, where, and how."""
+
+    dialect: Dialect
+    url: str | None = None
+    hooks: Hooks | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    jobs: int = 24
+    scale: float = 1.0
+    longest: float | None = None  # leave out what must wait longer (seconds)
+    repeat: str = ""  # the command line that repeats this run, without the selection
+    progress: Progress = field(default_factory=Quiet)
+
+    def wants(self, check: Check) -> bool:
+        names = (check.id, check.requirement)
+        chosen = not self.only or any(fnmatchcase(n, g) for g in self.only for n in names)
+        return chosen and not any(fnmatchcase(n, g) for g in self.skip for n in names)
+
+
+class Runner:
+    """Carries out a plan. `result` can be read at any time, also after an interruption."""
+
+    def __init__(self, plan: Plan) -> None:
+        from . import __version__
+
+        self.plan = plan
+        self.rows: dict[str, Requirement] = {row.id: row for row in requirements()}
+        self.scenarios, self.watches = registry.load()
+        where = plan.url or (plan.hooks.path.stem if plan.hooks else "")
+        self.result = RunResult(where, plan.dialect.name, __version__, datetime.now(UTC))
+        self._outcomes: list[Outcome] = []
+        self._schedulers: list[Scheduler] = []
+        self._preset: dict[str, Conclusion] = {}
+        self._processes: list[Process] = []
+        self._lag = LagMeter()
+
+    # -- the run ------------------------------------------------------------------------------------
+
+    async def run(self) -> RunResult:
+        """Judge everything that is wanted and applies.
+
+        Raises TargetError when the target cannot be reached or lets no two clients talk.
+        """
+        began = time.monotonic()
+        try:
+            async with self._lag:
+                await self._run()
+        except asyncio.CancelledError:
+            self.result.interrupted = True
+        finally:
+            for process in self._processes:
+                process.kill()
+            self._gather(time.monotonic() - began)
+        return self.result
+
+    async def stop_all(self) -> None:
+        """End every server that this run started."""
+        for process in self._processes:
+            await process.stop()
+
+    async def _run(self) -> None:
+        main = await self._target(self.plan.settings)
+        self._note_problems(main)
+        plans = self._applicable(main)
+        longest = max((self._planned(main, s) for s in plans), default=0.0)
+        self.result.longest_wait = longest
+        self.plan.progress.planned(len(plans), longest)
+        ordinary = [s for s in plans if not s.hostile and not s.settings]
+        hostile = [s for s in plans if s.hostile]
+        special: dict[str, list[Scenario]] = {}
+        for s in plans:
+            if s.settings and not s.hostile:
+                special.setdefault(json.dumps(s.settings, sort_keys=True), []).append(s)
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._scheduler(main).side_by_side(ordinary))
+            if self.plan.hooks is not None:
+                group.create_task(self._hostile(None, hostile))
+                for wanted, scenarios in special.items():
+                    group.create_task(self._special(json.loads(wanted), scenarios))
+        if self.plan.hooks is None:
+            await self._hostile(main, hostile)
+        self.result.wall = time.monotonic() - began
+        await self.stop_all()
+
+    def _scheduler(self, target: Target) -> Scheduler:
+        scheduler = Scheduler(target, self._level, self._lag, self.plan.jobs, self._outcomes)
+        self._schedulers.append(scheduler)
+        return scheduler
+
+    async def _special(self, settings: Mapping[str, Any], scenarios: list[Scenario]) -> None:
+        """Scenarios that want a server set in their own way."""
+        target = await self._target({**self.plan.settings, **settings})
+        missing = target.process.cannot_set() & set(settings) if target.process else frozenset()
+        if missing:
+            why = Conclusion(Verdict.NOT_JUDGED, Reason.NEEDS_SETTING, f"the server cannot be set: {', '.join(sorted(missing))}")
+            self._preset.update({check.id: why for s in scenarios for check in s.checks})
+        else:
+            await self._scheduler(target).side_by_side(scenarios)
+        if target.process:
+            await target.process.stop()
+
+    async def _hostile(self, target: Target | None, scenarios: list[Scenario]) -> None:
+        """What may bring the server down: one by one, each followed by a look whether newcomers can still talk."""
+        scheduler: Scheduler | None = None
+        killer = ""
+        for scenario in scenarios:
+            if target is None and self.plan.hooks is not None:
+                try:
+                    target = await self._target(self.plan.settings)
+                except TargetError as error:
+                    killer = str(error)
+            if target is None:
+                why = Conclusion(Verdict.NOT_JUDGED, Reason.TARGET_DEAD, f"the server was gone: {killer}")
+                self._preset.update({check.id: why for check in scenario.checks})
+                continue
+            if scheduler is None or scheduler.target is not target:
+                scheduler = self._scheduler(target)
+            await scheduler.run(scenario)
+            trouble = await self._two_talk(target)
+            if trouble:
+                killer = f"after {scenario.name} no two new clients can talk ({trouble})"
+                self.result.notes.append(killer + ("; started anew" if target.process else "; it stays so"))
+                if target.process:
+                    await target.process.stop()
+                target = None
+        if target is not None and target.process is not None:
+            await target.process.stop()
+
+    # -- the target ---------------------------------------------------------------------------------
+
+    async def _target(self, settings: Mapping[str, Any]) -> Target:
+        """A target that two clients can talk on. Raises TargetError."""
+        plan = self.plan
+        if plan.hooks is None:
+            assert plan.url is not None
+            target = Target(plan.url, plan.dialect, scale=plan.scale, progress=plan.progress)
+            trouble = await self._two_talk(target, learn=True)
+            if trouble:
+                raise TargetError(f"{plan.url}: {trouble}")
+            return target
+        try:
+            process = await hooking.start(plan.hooks, settings)
+        except HookError as error:
+            raise TargetError(str(error)) from None
+        self._processes.append(process)
+        target = Target(
+            process.url, plan.dialect, name=self.result.target, scale=plan.scale, progress=plan.progress, process=process
+        )
+        deadline = time.monotonic() + plan.hooks.ready
+        while True:
+            trouble = await self._two_talk(target, learn=True)
+            if not trouble:
+                return target
+            if not process.running or time.monotonic() > deadline:
+                await process.stop()
+                state = f"is not ready after {plan.hooks.ready:g} s ({trouble})"
+                if process.child.returncode is not None and process.child.returncode >= 0:
+                    state = f"ended with exit code {process.child.returncode}"
+                raise TargetError(f"{plan.hooks.path}: the started server {state}; its last words: {process.last_words() or 'none'}")
+            await asyncio.sleep(0.1)
+
+    async def _two_talk(self, target: Target, *, learn: bool = False) -> str:
+        """Whether two new clients can exchange a message in a new room: empty, or what went wrong."""
+        case = Case(_SANITY, target, Slots(1))
+        try:
+            room = case.room()
+            one = await case.member(room)
+            if learn:
+                target.learn(one.session)
+            two = await case.member(room)
+            op = await case.say(one, room)
+            await case.delivered(op, [two])
+        except (Stop, Unreachable) as error:
+            return _why_not(case) or str(error)
+        finally:
+            await case.finish()
+        return ""
+
+    # -- what applies -------------------------------------------------------------------------------
+
+    def _applicable(self, target: Target) -> list[Scenario]:
+        """The scenarios to run; for every wanted check that is not run, a preset conclusion with its reason."""
+        plans = []
+        for scenario in self.scenarios:
+            wanted = [check for check in scenario.checks if self.plan.wants(check)]
+            if not wanted:
+                continue
+            obstacles = {check.id: self._obstacle(check, scenario, target) for check in wanted}
+            self._preset.update({check: why for check, why in obstacles.items() if why is not None})
+            if not all(obstacles.values()):
+                plans.append(scenario)
+        return plans
+
+    def _obstacle(self, check: Check, scenario: Scenario, target: Target) -> Conclusion | None:
+        row = self.rows[check.requirement]
+        missing = (set(row.needs) | check.needs) - target.capabilities
+        if missing:
+            return Conclusion(Verdict.NOT_APPLICABLE, Reason.NOT_CLAIMED, f"not claimed: {', '.join(sorted(missing))}")
+        if scenario.settings and self.plan.hooks is None:
+            return Conclusion(Verdict.NOT_JUDGED, Reason.NEEDS_HOOK, "needs a hook file with `start`")
+        planned = self._planned(target, scenario)
+        if self.plan.longest is not None and planned > self.plan.longest:
+            return Conclusion(Verdict.NOT_JUDGED, Reason.TOO_LONG, f"must wait {planned:.0f} s")
+        return None
+
+    def _planned(self, target: Target, scenario: Scenario) -> float:
+        return scenario.waits(target.claims) if scenario.waits else 0.0
+
+    def _level(self, check: str) -> str:
+        return self.rows[check.partition(".")[0]].level
+
+    def _note_problems(self, target: Target) -> None:
+        if target.process and (missing := target.process.cannot_set()):
+            self.result.notes.append(f"the server cannot be set: {', '.join(sorted(missing))}")
+        self.result.notes += [f"claim not usable: {problem}" for problem in target.claims.problems]
+
+    # -- the result ---------------------------------------------------------------------------------
+
+    def _gather(self, elapsed: float) -> None:
+        """Make the result from whatever was reached."""
+        result = self.result
+        result.wall = result.wall or elapsed
+        result.worst_lag = self._lag.worst
+        result.sum_of_waits = sum(outcome.seconds for outcome in self._outcomes)
+        for outcome in self._outcomes:
+            key = None
+            if outcome.case is not None:
+                key = outcome.scenario.name
+                result.transcripts[key] = outcome.case.transcript
+            for check in outcome.scenario.checks:
+                if self.plan.wants(check) and check.id not in self._preset:
+                    self._add(check, outcome.conclusions[check.id], key, outcome.seconds, outcome.tries)
+        for watch in self.watches:
+            if self.plan.wants(watch.check):
+                self._add_watch(watch)
+        done = {r.check for r in result.results}
+        for check in self._all_wanted():
+            if check.id not in done:
+                why = self._preset.get(check.id) or Conclusion(Verdict.NOT_JUDGED, Reason.INTERRUPTED, "the run ended before")
+                self._add(check, why)
+        order = {identifier: place for place, identifier in enumerate(self.rows)}
+        result.results.sort(key=lambda r: (order[r.requirement], r.check))
+        judged = {c.requirement for s in self.scenarios for c in s.checks} | {w.check.requirement for w in self.watches}
+        result.unchecked = [row.id for row in self.rows.values() if row.observable and not row.reserved and row.id not in judged]
+        result.not_observable = [row.id for row in self.rows.values() if not row.observable]
+
+    def _all_wanted(self) -> Iterable[Check]:
+        return (check for s in self.scenarios for check in s.checks if self.plan.wants(check))
+
+    def _add_watch(self, watch: Watch) -> None:
+        """Fold a watch over the transcript of every case; the first violation decides."""
+        check = watch.check
+        row = self.rows[check.requirement]
+        if self._schedulers and (missing := (set(row.needs) | check.needs) - self._schedulers[0].target.capabilities):
+            why = Conclusion(Verdict.NOT_APPLICABLE, Reason.NOT_CLAIMED, f"not claimed: {', '.join(sorted(missing))}")
+            self._add(check, why)
+            return
+        conclusion, case = watch_over(watch, self.result.transcripts, row.level)
+        self._add(check, conclusion, case)
+
+    def _add(self, check: Check, conclusion: Conclusion, case: str | None = None, seconds: float = 0.0, tries: int = 1) -> None:
+        row = self.rows[check.requirement]
+        repeat = f"{self.plan.repeat} --only {check.id}" if self.plan.repeat else ""
+        self.result.results.append(
+            CheckResult(
+                check.id, row.id, row.group, row.level, check.title, row.text, conclusion, case, seconds, tries, repeat
+            )
+        )
+
+
+def watch_over(watch: Watch, transcripts: Mapping[str, Any], level: str) -> tuple[Conclusion, str | None]:
+    """Judge all transcripts by a watch; `unclear` from a case says that nothing of the kind happened in it."""
+    from .judges import evaluate
+    from .verdicts import Judged
+
+    seen = False
+    for name, transcript in transcripts.items():
+        finding = evaluate(watch.judge(), transcript)
+        seen = seen or finding.outcome == "holds"
+        if finding.outcome == "broken":
+            return conclude(level, [Judged(watch.check.id, "must", watch.check.title, finding)]), name
+    if not seen:
+        return Conclusion(Verdict.NOT_JUDGED, Reason.NOTHING_SEEN, "nothing of the kind occurred in this run"), None
+    return Conclusion(Verdict.PASS), None
+
+
+async def _talk(case: Case) -> None:
+    """Two clients exchange a message."""
+
+
+_SANITY = Scenario(_talk, (Check("SANITY.two-talk", "two new clients can exchange a message"),), conns=2)
+
+
+def _why_not(case: Case) -> str:
+    """The first statement of a sanity case that did not hold, in words."""
+    from .judging import judge_statements
+
+    for judged in judge_statements(case.transcript):
+        if judged.finding.outcome != "holds":
+            return f"{judged.sentence}: expected {judged.finding.expected}; seen: {judged.finding.seen}"
+    return ""

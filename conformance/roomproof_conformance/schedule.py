@@ -1,0 +1,119 @@
+"""Runs the cases of one target: side by side, long waits first, inside what the target allows.
+
+Knows scenarios only as things to run, and verdicts only as far as an inconclusive one is tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from .case import Case, Stop
+from .checks import Scenario
+from .clock import Budget, LagMeter, Slots
+from .judging import judge_case
+from .target import Target
+from .transport import Unreachable
+from .verdicts import Conclusion, Reason, Verdict
+
+TRIES = 3
+"""How often a case is run when clock or link were too noisy to tell."""
+
+
+@dataclass
+class Outcome:
+    """What became of one scenario: the last case run, and a conclusion for each of its checks."""
+
+    scenario: Scenario
+    conclusions: dict[str, Conclusion]
+    case: Case | None = None
+    seconds: float = 0.0
+    waited: float = 0.0
+    tries: int = 1
+
+
+@dataclass
+class Scheduler:
+    """Shares one target among many cases."""
+
+    target: Target
+    level: Callable[[str], str]
+    lag: LagMeter
+    jobs: int = 24
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._slots = Slots(self.jobs)
+        self._budget = Budget(self.target.connections)
+
+    async def side_by_side(self, scenarios: Iterable[Scenario]) -> None:
+        """Run them at the same time, the longest wait first; those that want to be alone afterwards, one by one."""
+        ordered = sorted(scenarios, key=self.planned, reverse=True)
+        async with asyncio.TaskGroup() as group:
+            for scenario in ordered:
+                if not scenario.alone:
+                    group.create_task(self.run(scenario))
+        for scenario in ordered:
+            if scenario.alone:
+                await self.run(scenario)
+
+    def planned(self, scenario: Scenario) -> float:
+        """Seconds that the scenario cannot avoid waiting on this target."""
+        return scenario.waits(self.target.claims) if scenario.waits else 0.0
+
+    async def run(self, scenario: Scenario) -> Outcome:
+        """Run one scenario, again while it is inconclusive, and keep the outcome."""
+        try:
+            await self._budget.take(scenario.conns)
+        except ValueError as error:
+            refusal = Conclusion(Verdict.NOT_JUDGED, Reason.BUDGET, str(error))
+            outcome = Outcome(scenario, {check.id: refusal for check in scenario.checks})
+        else:
+            try:
+                for number in range(1, TRIES + 1):
+                    outcome = await self._once(scenario, number)
+                    if not any(c.verdict is Verdict.INCONCLUSIVE for c in outcome.conclusions.values()):
+                        break
+            finally:
+                await self._budget.give_back(scenario.conns)
+        self.outcomes.append(outcome)
+        if outcome.case is not None:
+            verdicts = {check: c.verdict.value for check, c in outcome.conclusions.items()}
+            self.target.progress.finished(outcome.case, verdicts)
+        return outcome
+
+    async def _once(self, scenario: Scenario, number: int) -> Outcome:
+        async with self._slots:
+            case = Case(scenario, self.target, self._slots, number=number)
+            self.target.progress.started(case)
+            self.lag.watch(case.watch, case.noise)
+            crash: Conclusion | None = None
+            limit = (self.planned(scenario) + 60) * max(1.0, self.target.patience / 5)
+            try:
+                async with asyncio.timeout(limit):
+                    await scenario.run(case)
+            except Stop:
+                pass
+            except Unreachable as error:
+                crash = Conclusion(Verdict.NOT_JUDGED, Reason.SETUP_FAILED, str(error))
+            except TimeoutError:
+                crash = Conclusion(Verdict.KIT_ERROR, Reason.CRASH, f"the scenario took longer than {limit:.0f} s")
+            except Exception as error:  # whatever a scenario does wrong is a verdict about the kit, never a crash of the run
+                where = traceback.extract_tb(error.__traceback__)[-1]
+                text = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
+                crash = Conclusion(Verdict.KIT_ERROR, Reason.CRASH, text)
+            finally:
+                self.lag.unwatch(case.watch)
+                with suppress(OSError):
+                    await case.finish()
+        seconds = case.watch.now()
+        checks = [check.id for check in scenario.checks]
+        conclusions = judge_case(case.transcript, checks, self.level)
+        if crash is not None:
+            conclusions = {
+                check: c if c.verdict in (Verdict.FAIL, Verdict.WARN) else crash for check, c in conclusions.items()
+            }
+        return Outcome(scenario, conclusions, case, seconds, case.watch.waited, number)

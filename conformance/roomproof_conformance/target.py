@@ -1,0 +1,113 @@
+"""The server under judgement: its address, its dialect, what it claims, and names that nobody else uses there.
+
+Knows no requirement and no verdict.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .dialects import Claims, Dialect, Session
+
+if TYPE_CHECKING:
+    from .case import Case
+    from .hooks import Process
+
+DEFAULT_CONNECTIONS = 200
+"""Connections at once where a target claims no number per address."""
+
+
+class Progress(Protocol):
+    """What a run tells about itself while it goes on."""
+
+    def planned(self, cases: int, longest: float) -> None: ...
+    def started(self, case: Case) -> None: ...
+    def waiting(self, case: Case, seconds: float, why: str) -> None: ...
+    def finished(self, case: Case, verdicts: Mapping[str, str]) -> None: ...
+    def note(self, line: str) -> None: ...
+
+
+class Quiet:
+    """Progress for nobody."""
+
+    def planned(self, cases: int, longest: float) -> None: ...
+    def started(self, case: Case) -> None: ...
+    def waiting(self, case: Case, seconds: float, why: str) -> None: ...
+    def finished(self, case: Case, verdicts: Mapping[str, str]) -> None: ...
+    def note(self, line: str) -> None: ...
+
+
+class Names:
+    """Rooms, nicks, texts and ids that are unique per run: history outlives a test."""
+
+    def __init__(self) -> None:
+        self._run = secrets.token_hex(3)
+        self._count = itertools.count(1)
+
+    def room(self) -> str:
+        return f"r{self._run}{next(self._count)}"
+
+    def nick(self) -> str:
+        return f"u{self._run}{next(self._count)}"
+
+    def text(self, hint: str) -> str:
+        return f"{hint}-{self._run}-{next(self._count)}"
+
+    def fresh(self) -> str:
+        """An id for a request."""
+        return f"q{next(self._count)}"
+
+
+class Target:
+    """One server at one address; several may be started for one run."""
+
+    def __init__(
+        self,
+        base: str,
+        dialect: Dialect,
+        *,
+        name: str = "",
+        scale: float = 1.0,
+        progress: Progress | None = None,
+        process: Process | None = None,
+    ) -> None:
+        self.base = base
+        self.dialect = dialect
+        self.name = name or base
+        self.patience = 5.0 * scale
+        self.progress: Progress = progress or Quiet()
+        self.process = process
+        self.names = Names()
+        self.advertised: Mapping[str, Any] = {}
+        self.claims: Claims = dialect.claims_for({})
+
+    def address(self, session: Session, *, room: str | None = None) -> str:
+        """The URL for one client."""
+        return self.dialect.url(self.base, session.variables, room=room)
+
+    def session(self, *, nick: str, room: str | None, variables: Mapping[str, Any]) -> Session:
+        return Session(self.dialect, nick=nick, room=room, variables=dict(variables), fresh=self.names.fresh)
+
+    def identity(self, session: Session) -> dict[str, Any]:
+        """What makes a later connection the same user: the nick, and the credential that a dialect captured as `token`."""
+        kept = {"nick": session.variables.get("nick")}
+        if session.variables.get("token") is not None:
+            kept["token"] = session.variables["token"]
+        return kept
+
+    def learn(self, session: Session) -> None:
+        """Take over the numbers that the target told a first client."""
+        self.advertised = dict(session.variables)
+        self.claims = self.dialect.claims_for(session.variables)
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        return self.dialect.capabilities(self.claims)
+
+    @property
+    def connections(self) -> int:
+        claimed = self.claims.connections.per_address if self.claims.connections else None
+        return claimed or DEFAULT_CONNECTIONS
