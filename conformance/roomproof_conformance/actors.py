@@ -7,7 +7,7 @@ everything that goes out or comes in is recorded here. Knows no requirement and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +35,30 @@ class Op:
         self.event: Event | None = None
         self.event_index: int | None = None
         self.finished = False
+        self._then: list[Callable[[], object]] = []
+
+    def then(self, action: Callable[[], object]) -> None:
+        """Call `action` when the operation succeeds."""
+        self._then.append(action)
+        if self.ok:
+            action()
+
+    def settle(self) -> None:
+        """The exchange is over."""
+        self.finished = True
+        if self.ok:
+            for action in self._then:
+                action()
 
     @property
     def index(self) -> int:
         """The record of the transcript in which the operation begins."""
         return self.record.index
+
+    @property
+    def ref(self) -> str | None:
+        """The request id on the wire, where the dialect has one."""
+        return self.exchange.ref
 
     @property
     def args(self) -> Mapping[str, Any]:
@@ -97,6 +116,7 @@ class Client:
         self.heard: dict[str, int] = {}  # texts of live messages, with the record of the first
         self.heartbeat_reactions = True
         self.keepalive = True
+        self._frozen = False
         self._assembler = MessageAssembler()
         self._running: list[Op] = []
         self._early: list[tuple[int, Event]] | None = []
@@ -116,7 +136,7 @@ class Client:
 
         Raises `transport.Unreachable` when there is no answer that is HTTP.
         """
-        address = url or self.case.target.address(self.session, room=self.room)
+        address = url or self.case.target.address(self.session)
         offered = list(self.session.dialect.subprotocols) if subprotocols is None else subprotocols
         sent = [*self.session.dialect.headers(self.session.variables), *(headers or [])]
         self._note("open", url=address, headers=[list(pair) for pair in sent], subprotocols=offered)
@@ -144,12 +164,17 @@ class Client:
         return True
 
     async def close(self) -> None:
-        """Leave without a trace: end the TCP connection and every task of this client."""
+        """Go politely (Close 1000, and wait a moment for the server's end of it), then surely."""
         if self._keeper is not None:
             self._keeper.cancel()
             with suppress(asyncio.CancelledError):
                 await self._keeper
-        if self.connection is not None and self.end is None:
+        if self.connection is None or self.ended:
+            return
+        if self.connection.auto_close and not self._frozen:
+            self.send_close()
+            await self.case.until(lambda: self.ended, 1.0)
+        if not self.ended:
             self.connection.abort()
 
     @property
@@ -187,9 +212,10 @@ class Client:
         """Send at once, whatever the rate limit says; `Case.say` keeps within it."""
         return self.begin("send", room=room, text=self.case.text() if text is None else text, **args)
 
-    def request(self, action: str, **args: Any) -> Op:
-        """Any other action that the dialect offers."""
-        return self.begin(action, **args)
+    def rendered(self, action: str, **args: Any) -> str:
+        """The text frame that the dialect would write for an action, not sent: what malformed messages are made from."""
+        payload = self.session.begin(action, **args).outgoing[0].payload
+        return payload if isinstance(payload, str) else payload.decode()
 
     # -- raw ----------------------------------------------------------------------------------------
 
@@ -238,6 +264,7 @@ class Client:
 
     def freeze(self) -> Record:
         """Half-open: neither read nor write any more, and leave the socket as it is."""
+        self._frozen = True
         self.mute()
         if self.connection is not None:
             self.connection.auto_close = False
@@ -246,6 +273,7 @@ class Client:
 
     def thaw(self) -> Record:
         """Read again what had to wait."""
+        self._frozen = False
         if self.connection is not None:
             self.connection.resume_reading()
         return self._note("local", action="thaw")
@@ -330,8 +358,8 @@ class Client:
     def _settle(self, op: Op) -> None:
         if not op.exchange.done or op.finished:
             return
-        op.finished = True
         self._running.remove(op)
+        op.settle()
         if op.event is not None:
             self._note("reply", op=op.index, ok=op.exchange.ok, event=op.event_index)
         self.case.bell.ring()

@@ -6,9 +6,9 @@ and offline; a scenario stops at the first one that does not hold. Knows no sock
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import clock
@@ -44,7 +44,8 @@ class Case:
         self.clients: list[Client] = []
         self.patience = target.patience
         self._slots = slots
-        self._users: dict[str, dict[str, Any]] = {}
+        self._users: dict[str, str] = {}  # label of a user, and the nick
+        self._credentials: dict[str, dict[str, Any]] = {}
         self._said: dict[str, deque[float]] = defaultdict(deque)
         self._main = scenario.checks[0].id
         self.note("", "case", checks=[c.id for c in scenario.checks], target=target.name, dialect=target.dialect.name)
@@ -76,12 +77,12 @@ class Case:
     def stranger(self, room: str | None = None, *, user: str | None = None, **variables: Any) -> Client:
         """A client that has not connected yet: `await stranger.connect()`, then `identify`."""
         user = user or f"user{len(self._users) + 1}"
-        known = self._users.setdefault(user, {"nick": self.target.names.nick()})
+        self._users.setdefault(user, self.target.names.nick())
         open_now = sum(1 for c in self.clients if c.connection is not None and not c.ended)
         if open_now >= self.scenario.conns:
             raise RuntimeError(f"{self._main} declares conns={self.scenario.conns} and wants one more")
         name = _letters(len(self.clients))
-        session = self.target.session(nick=known["nick"], room=room, variables={**known, **variables})
+        session = self.target.session(nick=self._users[user], room=room, variables=variables)
         client = Client(self, name, user, session, room)
         self.clients.append(client)
         return client
@@ -99,16 +100,32 @@ class Case:
             self._state(Opens(client.name), "a client can connect", self._main, "given")
             raise Stop("handshake refused")
         if client.offers("identify"):
-            await self.given(Replied(client.begin("identify").index, ok=True), f"{client.name} can identify")
-        self._users[client.user].update(self.target.identity(client.session))
+            await self.given(Replied(self.identify(client).index, ok=True), f"{client.name} can identify")
         return client
+
+    def identify(self, client: Client, **args: Any) -> Op:
+        """Say who the client is, with the credential of its user where an earlier connection was given one."""
+        op = client.begin("identify", **{**self._credentials.get(client.user, {}), **args})
+        op.then(lambda: self._credentials.setdefault(client.user, self.target.credentials(client.session)))
+        return op
 
     async def member(self, room: str, *, user: str | None = None, **options: Any) -> Client:
         """A client that has joined `room`."""
         client = await self.client(room, user=user, **options)
         if client.offers("join"):
-            await self.given(Replied(client.join(room).index, ok=True), f"{client.name} can join {room}")
+            await self.given_join(client, room)
         return client
+
+    async def given_join(self, client: Client, room: str, **args: Any) -> Op:
+        """The client joins `room`: presupposed, not judged."""
+        op = client.join(room, **args)
+        await self.given(Replied(op.index, ok=True), f"{client.name} can join {room}")
+        return op
+
+    async def settled(self, op: Op) -> None:
+        """A leave has taken effect: its answer came where one is promised; else a moment passes."""
+        if op.event is None and not op.client.ended:
+            await self.wait(0.3, "an operation without an answer takes effect")
 
     async def members(self, room: str, count: int) -> list[Client]:
         """`count` clients of different users in `room`, in the order of their names."""
@@ -161,11 +178,17 @@ class Case:
     async def wait(self, seconds: float, why: str) -> Record:
         """Let `seconds` pass without judging anything, leaving this case's place to others."""
         mark = self.mark(f"waiting {seconds:.2f} s: {why}")
+        async with self.parked(seconds, why):
+            await clock.pause(seconds)
+        return mark
+
+    @asynccontextmanager
+    async def parked(self, seconds: float, why: str) -> AsyncIterator[None]:
+        """A stretch in which this case only waits, for up to `seconds`: others take its place."""
         self.target.progress.waiting(self, seconds, why)
         self.watch.waited += max(0.0, seconds)
         async with self._slots.parked():
-            await clock.pause(seconds)
-        return mark
+            yield
 
     def mark(self, name: str) -> Record:
         """A moment that statements can refer to by its index."""
@@ -208,12 +231,10 @@ class Case:
                 judge.feed(record)
             fed = len(records)
             finding = judge.end()
-            return finding.outcome in ("holds", "tolerated") or self._hopeless(judge)
+            return finding.outcome in ("holds", "tolerated") or judge.settled() or self._hopeless(judge)
 
         if deadline > 2 * self.patience:
-            async with self._slots.parked():
-                self.watch.waited += deadline
-                self.target.progress.waiting(self, deadline, says)
+            async with self.parked(deadline, says):
                 await self.until(holds, deadline)
         else:
             await self.until(holds, deadline)
@@ -264,7 +285,15 @@ class Case:
 
     async def told(self, client: Client, where: Any, *, after: Record | Op | None = None, says: str = "", **options: Any) -> None:
         """An event that matches `where` comes to `client` exactly once."""
-        await self.must(Arrives(client.name, where, after=after.index if after else 0), says, **options)
+        judge = Arrives(client.name, where, after=after.index if after else 0, within=options.pop("within", None))
+        await self.must(judge, says, **options)
+
+    async def fence(self, client: Client, room: str) -> Op:
+        """A message in `room` that reaches `client`: what was on its way to it before has arrived by then."""
+        speaker = client if self.target.dialect.echo == "self" else await self.member(room)
+        op = await self.say(speaker, room)
+        await self.delivered(op, [client], role="given")
+        return op
 
     def never(
         self,
@@ -343,8 +372,9 @@ class Case:
         self.note("", "noise", seconds=seconds)
 
     async def finish(self) -> None:
-        """Close every client."""
-        await asyncio.gather(*(client.close() for client in self.clients))
+        """Let every client go, politely and one after another: a server under judgement must not trip over our manners."""
+        for client in self.clients:
+            await client.close()
 
 
 def _letters(number: int) -> str:

@@ -84,19 +84,17 @@ class Target:
         self.advertised: Mapping[str, Any] = {}
         self.claims: Claims = dialect.claims_for({})
 
-    def address(self, session: Session, *, room: str | None = None) -> str:
+    def address(self, session: Session) -> str:
         """The URL for one client."""
-        return self.dialect.url(self.base, session.variables, room=room)
+        return session.address(self.base)
 
     def session(self, *, nick: str, room: str | None, variables: Mapping[str, Any]) -> Session:
         return Session(self.dialect, nick=nick, room=room, variables=dict(variables), fresh=self.names.fresh)
 
-    def identity(self, session: Session) -> dict[str, Any]:
-        """What makes a later connection the same user: the nick, and the credential that a dialect captured as `token`."""
-        kept = {"nick": session.variables.get("nick")}
-        if session.variables.get("token") is not None:
-            kept["token"] = session.variables["token"]
-        return kept
+    def credentials(self, session: Session) -> dict[str, Any]:
+        """What makes a later connection the same user: the credential that the dialect captured as `token`, if any."""
+        token = session.variables.get("token")
+        return {} if token is None else {"token": token}
 
     def learn(self, session: Session) -> None:
         """Take over the numbers that the target told a first client."""

@@ -112,7 +112,7 @@ class Connection(asyncio.Protocol):
         self._reader: FrameReader | None = None  # None until the handshake is over
         self._held = bytearray()  # what came before that
         self._news = asyncio.Event()  # set by whatever arrives before that
-        self._transport: asyncio.Transport | None = None
+        self.transport: asyncio.Transport | None = None  # asyncio's, for the details of socket and TLS
         self._lost: tuple[Exception | None] | None = None  # connection_lost came
         self._over = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -170,7 +170,7 @@ class Connection(asyncio.Protocol):
     @property
     def unsent(self) -> int:
         """Bytes written that the kernel has not taken yet, because the server does not read."""
-        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+        return self.transport.get_write_buffer_size() if self.transport is not None else 0
 
     # Reading and ending
 
@@ -202,16 +202,15 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """End TCP at once, without a close frame; what is unsent is dropped."""
-        if self._transport is not None and self._lost is None:
+        if self.transport is not None and self._lost is None:
             self._first = self._first or "kit"
             self._cut = not self._eof
-            self._transport.abort()
+            self.transport.abort()
 
     async def wait_ended(self, timeout: float) -> End | None:  # noqa: ASYNC109 - the bound is the caller's
         """The end, or None if there is none within `timeout` seconds."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                await self._over.wait()
+            await asyncio.wait_for(self._over.wait(), timeout)
         return self.ended
 
     # asyncio's side
@@ -219,10 +218,10 @@ class Connection(asyncio.Protocol):
     @property
     def _live(self) -> asyncio.Transport | None:
         """The transport, None before and after."""
-        return None if self._transport is None or self._transport.is_closing() else self._transport
+        return None if self.transport is None or self.transport.is_closing() else self.transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+        self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         self.bytes_in += len(data)
@@ -330,38 +329,29 @@ class Connection(asyncio.Protocol):
 
     def _finish(self, exc: Exception | None) -> None:
         assert self._reader is not None
+        assert self.transport is not None
         if self._timer is not None:
             self._timer.cancel()
-        if isinstance(exc, OSError) and not self._cut:
-            self._salvage()
+        if isinstance(exc, OSError) and not self._cut and not self.transport.get_extra_info("ssl_object"):
+            self._salvage(self.transport.get_extra_info("socket").fileno())
         how: Literal["eof", "reset", "aborted"] = "reset" if isinstance(exc, ConnectionError) else "eof"
         if self._cut:
             how = "aborted"
         if how == "eof":
             for fault in self._reader.eof():
                 self._listener.fault(fault)
-        self.ended = End(
-            how="close" if self._close else how,
-            code=self._close.close_code if self._close else None,
-            reason=self._close.close_reason if self._close else "",
-            clean=self._close is not None and self._close_sent,
-            by=self._first or "server",
-            tcp="kit" if self._cut else "server",
-        )
+        close = self._close
+        code, reason = (close.close_code, close.close_reason) if close else (None, "")
+        clean = close is not None and self._close_sent
+        tcp: Side = "kit" if self._cut else "server"
+        self.ended = End("close" if close else how, code, reason, clean, self._first or "server", tcp)
         self._listener.ended(self.ended)
         self._over.set()
 
-    def _salvage(self) -> None:
-        """Read what the server wrote before it refused our bytes: often the close frame that says why.
-
-        asyncio gives up a socket whose write fails, with its unread bytes.
-        """
-        assert self._transport is not None
-        if self._transport.get_extra_info("ssl_object") is not None:
-            return
+    def _salvage(self, descriptor: int) -> None:
+        """Read what the server wrote before it refused our bytes: asyncio gives it up, and it may say why."""
+        left = SALVAGE_LIMIT
         with contextlib.suppress(OSError):
-            descriptor = self._transport.get_extra_info("socket").fileno()
-            left = SALVAGE_LIMIT
             while left > 0 and (data := os.read(descriptor, left)):
                 left -= len(data)
                 self.data_received(data)
@@ -459,9 +449,8 @@ def _target(url: str) -> str:
 async def _connect(uri: WebSocketURI, receive_buffer: int | None) -> socket.socket:
     loop = asyncio.get_running_loop()
     problem: OSError = OSError(f"no address for {uri.host}")
-    addresses = await loop.getaddrinfo(uri.host, uri.port, type=socket.SOCK_STREAM)
-    for family, kind, proto, _, address in addresses:
-        sock = socket.socket(family, kind, proto)
+    for family, kind, _, _, address in await loop.getaddrinfo(uri.host, uri.port, type=socket.SOCK_STREAM):
+        sock = socket.socket(family, kind)
         try:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -4,7 +4,15 @@ The other packages take everything that belongs to the protocol from here, so th
 No sockets, no clock, no state. Importing it reads no table and no schema: those come when first asked for.
 """
 
-from roomproof_protocol.closes import CLOSES, Advice, CloseBlock, CloseCode, close_advice, close_blocks, retry_after
+from roomproof_protocol.closes import (
+    CLOSES,
+    Advice,
+    CloseBlock,
+    CloseCode,
+    close_advice,
+    close_blocks,
+    retry_after,
+)
 from roomproof_protocol.codec import MAX_DEPTH, decode, encode
 from roomproof_protocol.errors import ERRORS, ErrorCode, ProtocolError
 from roomproof_protocol.grammar import (

@@ -35,7 +35,10 @@ class Advice:
 
 @dataclass(frozen=True)
 class CloseCode:
-    """One row of the close code table. `initiated_by_server`: a v1 server may begin a close with it (DISC-4)."""
+    """One row of the close code table.
+
+    `initiated_by_server`: a v1 server may begin a close with it (DISC-4).
+    """
 
     code: int
     name: str
@@ -64,9 +67,8 @@ def _advices() -> dict[str, Advice]:
 
 
 def _codes() -> dict[int, CloseCode]:
-    return {
-        row["code"]: CloseCode(**row | {"advice": _advices()[row["advice"]]}) for row in table("closes")["codes"]
-    }
+    rows = [row | {"advice": _advices()[row["advice"]]} for row in table("closes")["codes"]]
+    return {row["code"]: CloseCode(**row) for row in rows}
 
 
 CLOSES: LazyTable[int, CloseCode] = LazyTable(_codes)
@@ -82,12 +84,12 @@ def close_blocks() -> tuple[CloseBlock, ...]:
 
 def close_advice(code: int | None) -> Advice:
     """Give the advice for any close code; `None` stands for a connection that ended without one."""
+    if code is None:
+        code = 1006
     if code in CLOSES:
         return CLOSES[code].advice
-    for block in close_blocks():
-        if code is not None and block.first <= code <= block.last:
-            return block.advice
-    return CLOSES[1011].advice
+    blocks = (block for block in close_blocks() if block.first <= code <= block.last)
+    return next((block.advice for block in blocks), CLOSES[1011].advice)
 
 
 def retry_after(reason: str) -> int | None:

@@ -27,8 +27,8 @@ def decode(data: str | bytes, *, max_depth: int = MAX_DEPTH) -> object:
     """Give the one JSON value in `data`.
 
     A number too long to be an exact 64-bit integer comes out as the nearest float, infinity included, as
-    in JavaScript. Raises ProtocolError `invalid_json` for anything that is not one JSON value in UTF-8 without
-    BOM, has a member name twice, or is nested deeper than `max_depth` (ERR-1, ERR-2, ERR-3, ERR-15).
+    in JavaScript. Raises ProtocolError `invalid_json` for anything that is not one JSON value in UTF-8
+    without BOM, has a member name twice, or is nested deeper than `max_depth` (ERR-1 to ERR-3, ERR-15).
     """
     if isinstance(data, bytes):
         try:

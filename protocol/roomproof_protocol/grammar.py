@@ -48,9 +48,9 @@ def room_fault(room: str) -> str | None:
 
 def is_identifier(value: object, shortest: int = 1, longest: int = 64) -> bool:
     """Tell whether `value` has the grammar of `id` and `epoch` (section 2)."""
-    return (
-        isinstance(value, str) and shortest <= len(value) <= longest and _IDENTIFIER.fullmatch(value) is not None
-    )
+    if not isinstance(value, str) or not shortest <= len(value) <= longest:
+        return False
+    return _IDENTIFIER.fullmatch(value) is not None
 
 
 def is_mid(value: object) -> bool:
@@ -128,7 +128,7 @@ def _is_space(char: str) -> bool:
 
 
 def _refused_in_name(char: str) -> bool:
-    """Controls, surrogates, private use, noncharacters, line separators and the characters that turn direction."""
+    """Controls, surrogates, private use, noncharacters, line separators, and what turns direction."""
     return (
         unicodedata.category(char) in {"Cc", "Cs", "Co"}
         or _is_noncharacter(char)
@@ -151,8 +151,8 @@ def _is_visible(char: str) -> bool:
 def ecma_pattern(pattern: str) -> re.Pattern[str]:
     """Compile a JSON Schema `pattern` so that it means what ECMA 262 says.
 
-    There `$` is the end of the string only, and `\\d` and `\\w` are ASCII. The schemas use nothing else in which the
-    two languages differ (tested).
+    There `$` is the end of the string only, and `\\d` and `\\w` are ASCII. The schemas use nothing else in
+    which the two languages differ (tested).
     """
     translated = re.sub(
         r"\\.|\[(?:\\.|[^\]\\])*\]|\$", lambda found: r"\Z" if found[0] == "$" else found[0], pattern

@@ -88,7 +88,7 @@ class Limits:
         Raises ValueError, one line, for an unknown name, a value that is no whole number of at least 0,
         and another value for a number that a requirement fixes (ROOM-1, AUTH-10).
         """
-        limits = _override(DEFAULTS, overrides, "")
+        limits: Limits = _override(DEFAULTS, overrides, "")
         for name, sentence in _FIXED.items():
             if getattr(limits, name) != getattr(DEFAULTS, name):
                 raise ValueError(f"limit {name} is fixed at {getattr(DEFAULTS, name)} by {sentence}")
@@ -124,7 +124,8 @@ def _override(base: Any, overrides: object, path: str) -> Any:
         if name not in known:
             raise ValueError(f"unknown limit {full}{nearest(str(name), known)}")
         changed[name] = _value(known[name], value, full)
-    if base is _PER_ADDRESS and (missing := known.keys() - changed.keys()):
+    # Nothing of `per_address` has a default: where it is given, it is given whole.
+    if path.startswith("per_address") and (missing := known.keys() - changed.keys()):
         raise ValueError(f"limit {path} lacks {', '.join(sorted(missing))}")
     return replace(base, **changed)
 

@@ -119,12 +119,12 @@ _LITERAL = frozenset({"examples", "x-invalid-examples", "const", "enum", "defaul
 def _validator(direction: Direction, type_: str, limits: Limits) -> Any:
     from referencing import Registry
 
-    return _validator_class()(schema(direction, type_, limits), registry=Registry())
+    return _validator_class(direction)(schema(direction, type_, limits), registry=Registry())
 
 
 @cache
-def _validator_class() -> Any:
-    """Extend the JSON Schema validator: patterns as ECMA 262 has them, our `x-` keywords, precise pointers."""
+def _validator_class(direction: Direction) -> Any:
+    """Extend the JSON Schema validator: patterns as ECMA 262 has them, `x-` keywords, precise pointers."""
     from jsonschema import Draft202012Validator, ValidationError, validators
 
     def on_string(fault: Callable[[Any, str], str | None]) -> Callable[..., Iterator[ValidationError]]:
@@ -149,20 +149,27 @@ def _validator_class() -> Any:
             if instance.get("retryable", expected) is not expected:
                 yield ValidationError(f"must be {str(expected).lower()} with this code", path=("retryable",))
 
-    return validators.extend(
+    extend: Any = validators.extend  # its stub leaves it untyped
+    return extend(
         Draft202012Validator,
         {
             "pattern": on_string(
-                lambda pattern, value: None
-                if grammar.ecma_pattern(pattern).search(value)
-                else f"must match {pattern}"
+                lambda pattern, value: (
+                    None if grammar.ecma_pattern(pattern).search(value) else f"must match {pattern}"
+                )
             ),
             "required": required,
+            # A request is brought to NFC by who reads it; what the server sends is in it already.
+            "x-nfc": on_string(
+                lambda _, value: (
+                    "must be in NFC" if direction == "server" and value != grammar.nfc(value) else None
+                )
+            ),
             "x-classes": on_string(lambda name, value: _CLASSES[name](value)),
             "x-utf8-bytes": on_string(
-                lambda most, value: None
-                if grammar.utf8_length(value) <= most
-                else f"must have at most {most} bytes of UTF-8"
+                lambda most, value: (
+                    None if grammar.utf8_length(value) <= most else f"must have at most {most} bytes of UTF-8"
+                )
             ),
             "x-retryable": retryable,
         },
@@ -184,7 +191,8 @@ def _explain(keyword: str, value: Any, own: str) -> str:
     """Say in our words what is expected; the validator's own texts quote what was sent."""
     match keyword:
         case "type":
-            return f"must be {' or '.join(_with_article(name) for name in ([value] if isinstance(value, str) else value))}"
+            names = [value] if isinstance(value, str) else value
+            return f"must be {' or '.join(map(_with_article, names))}"
         case "const":
             return f"must be {value!r}"
         case "enum":

@@ -42,7 +42,8 @@ def check_frame(frame: object, limits: Limits = DEFAULTS) -> dict[str, Any]:
         raise ProtocolError("invalid_message", "id must be 1-64 of A-Z a-z 0-9 . _ ~ -", field="/id")
     fault = next(faults("client", type_, frame, limits), None)
     if fault is not None:
-        raise ProtocolError(fault.code, f"{fault.pointer}: {fault.message}", re=re, field=fault.pointer)
+        member = fault.pointer[1:].replace("/", ".")  # a pointer in a text for people looks like a path
+        raise ProtocolError(fault.code, f"{member}: {fault.message}", re=re, field=fault.pointer)
     request: dict[str, Any] = _known(frame, schema("client", type_, limits))
     return request
 

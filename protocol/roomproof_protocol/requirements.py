@@ -20,10 +20,10 @@ Tag = Literal["cfg", "hook", "2n", "auth"]
 class Requirement:
     """One sentence a server keeps.
 
-    `level` is the strongest keyword in it. `tags` name what a test needs beside a plain client: `cfg` a server
-    setting, `hook` start and stop, `2n` two nodes, `auth` a token source. `needs` are capabilities a target must
-    have for the row to apply. `observable` is false where no client can tell, and `why_not` says why; `unseen` is
-    the part of an observable sentence that no client sees.
+    `level` is the strongest keyword in it. `tags` name what a test needs beside a plain client: `cfg` a
+    server setting, `hook` start and stop, `2n` two nodes, `auth` a token source. `needs` are capabilities
+    a target must have for the row to apply. `why_not` says why no client can tell, and is None where one
+    can; `unseen` is the part of an observable sentence that no client sees.
     """
 
     id: str
@@ -48,7 +48,7 @@ class Requirement:
 
     @property
     def core(self) -> bool:
-        """Whether it is in the core profile, which a plain client can check: untagged, one node, not reserved."""
+        """Whether it is in the core profile, which a plain client can check: untagged, not reserved."""
         return not self.tags and not self.reserved
 
 

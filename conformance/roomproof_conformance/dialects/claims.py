@@ -1,8 +1,8 @@
 """What a server promises, with its numbers: the typed view of a dialect's `claims`.
 
-An area that is absent is not offered, and nobody judges it. A number may be a placeholder (`"{limits.history}"`) of a
-value that the server itself advertises; `resolve` fills it in from the values captured on a connection. Durations are
-seconds. Knows no wire and no verdict.
+An area that is absent is not offered, and nobody judges it. A number may be a placeholder
+(`"{limits.history}"`) of a value that the server itself advertises; `resolve` fills it in from the values
+captured on a connection. Durations are seconds. Knows no wire and no verdict.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from .errors import BadPart
 from .filters import MISSING
@@ -32,7 +32,9 @@ class Identity:
     """Absent: the server knows connections only, and its users have no names."""
 
     unique: bool = False  # two users cannot have one identity
-    shared: bool = False  # one user may be there on two connections: by the captured `token`, else by the same nick
+    shared: bool = (
+        False  # one user may be there on two connections: by the captured `token`, else by the same nick
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """`frame` is what keeps a client alive: pongs (`ping`), the dialect's reactions, or its keep-alive frames.
+    """`frame` is what keeps a client alive: pongs (`ping`), the dialect's reactions, or its keep-alive
+    frames.
 
     A check of the heartbeat leaves exactly this one on; where a dialect has a keep-alive for other reasons
     (`frame` is not `keepalive`), the check switches that off.
@@ -119,7 +122,7 @@ class Presence:
 class Claims:
     """All areas; `problems` names the placeholders that the server's own values did not fill."""
 
-    rooms: Rooms = field(default_factory=Rooms)
+    rooms: Rooms = field(default_factory=lambda: Rooms(isolated=False, many=False))
     identity: Identity | None = None
     leave: Leave | None = None
     history: History | None = None
@@ -132,36 +135,12 @@ class Claims:
     numbering: bool = False
     mid: bool = False
     resume: bool = False
+    native: bool = False  # it speaks roomproof.v1 itself, and so offers everything
     problems: tuple[str, ...] = ()
 
     def malformed_outcome(self, kind: str) -> Outcome | None:
         """What is promised for one kind of malformed message; None when nothing is."""
         return self.malformed.get(kind, self.malformed.get("default"))
-
-    def capabilities(self) -> frozenset[str]:
-        """Names of what is claimed, as far as the claims alone tell (see `Dialect.capabilities`)."""
-        has = {
-            "rooms": self.rooms.isolated,
-            "many-rooms": self.rooms.many,
-            "non-member-send": self.rooms.non_member_send is not None,
-            "identity": self.identity is not None,
-            "unique-identity": bool(self.identity and self.identity.unique),
-            "shared-identity": bool(self.identity and self.identity.shared),
-            "leave": self.leave is not None,
-            "leave-ack": bool(self.leave and self.leave.ack),
-            "history": self.history is not None,
-            "history-on-join": bool(self.history and self.history.when in ("join", "both")),
-            "history-on-request": bool(self.history and self.history.when in ("request", "both")),
-            "rate-limit": self.rate_limit is not None,
-            "heartbeat": self.heartbeat is not None,
-            "malformed": bool(self.malformed),
-            "presence": bool(self.presence and self.presence.events),
-            "roster": bool(self.presence and self.presence.roster),
-            "numbering": self.numbering,
-            "mid": self.mid,
-            "resume": self.resume,
-        }
-        return frozenset(name for name, claimed in has.items() if claimed)
 
 
 _AREAS: Mapping[str, type[Any]] = {
@@ -181,7 +160,7 @@ def _kinds_of(area: type[Any]) -> dict[str, tuple[type, ...]]:
     """The types that each member of an area may have, with None and the words of a Literal taken apart."""
     out: dict[str, tuple[type, ...]] = {}
     for name, hint in get_type_hints(area).items():
-        parts = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+        parts = get_args(hint) if get_origin(hint) is types.UnionType else (hint,)
         out[name] = tuple(str if get_origin(part) is Literal else cast(type, part) for part in parts)
     return out
 
@@ -215,7 +194,9 @@ def _compile(item: Any, known: frozenset[str], is_duration: bool) -> Any:
 
 
 def resolve(compiled: Mapping[str, Any], variables: Variables) -> Claims:
-    """The claims with the server's own numbers. A number that is not there, or is none, is None and a problem."""
+    """The claims with the server's own numbers. A number that is not there, or is none, is None and a
+    problem.
+    """
     problems: list[str] = []
     values: dict[str, Any] = {}
     for area, value in compiled.items():

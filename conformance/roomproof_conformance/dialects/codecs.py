@@ -1,8 +1,9 @@
 """Codecs: from the payload of one message to decoded trees, and back.
 
-A tree is made of maps, lists, strings, numbers, booleans and null, so that one pattern language serves every wire.
-A codec never raises on what a server sends: a payload that it cannot read is one tree, the text as it came.
-Other wires (IRC lines, XML stanzas, Socket.IO packets, plain text) are one more `Codec` each in `CODECS`.
+A tree is made of maps, lists, strings, numbers, booleans and null, so that one pattern language serves every
+wire. A codec never raises on what a server sends: a payload that it cannot read is one tree, the text as it
+came. Other wires (IRC lines, XML stanzas, Socket.IO packets, plain text) are one more `Codec` each in
+`CODECS`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+_DEPTH: Final = 200  # deeper trees stay text: whoever walks or writes them would run out of stack
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -39,11 +41,20 @@ class Codec:
 
 
 def _decode_json(payload: str | bytes) -> list[Any]:
+    text = payload if isinstance(payload, str) else payload.decode("utf-8", "backslashreplace")
     try:
-        return [json.loads(payload)]
+        tree = json.loads(text)
     except (ValueError, RecursionError):
-        text = payload if isinstance(payload, str) else payload.decode("utf-8", "backslashreplace")
         return [Unreadable(text)]
+    return [Unreadable(text) if text.count("[") + text.count("{") > _DEPTH and _is_deep(tree) else tree]
+
+
+def _is_deep(tree: Any) -> bool:
+    level = [tree]
+    for _ in range(_DEPTH):
+        level = [v for v in level if isinstance(v, (dict, list)) and v]
+        level = [inner for v in level for inner in (v.values() if isinstance(v, dict) else v)]
+    return bool(level)
 
 
 def _decode_json_batch(payload: str | bytes) -> list[Any]:
@@ -52,7 +63,7 @@ def _decode_json_batch(payload: str | bytes) -> list[Any]:
 
 
 def _encode_json(tree: Any) -> str:
-    """As a browser's `JSON.stringify` writes it: nothing escaped that need not be, lone surrogates escaped."""
+    """As a browser's `JSON.stringify` writes it: nothing escaped needlessly, lone surrogates escaped."""
     text = json.dumps(tree, ensure_ascii=False, separators=(",", ":"))
     try:
         text.encode()

@@ -1,24 +1,25 @@
 """One loaded dialect: everything compiled, nothing running yet.
 
-Knows the file format's meaning; knows no connection (see `session`) and no socket.
+Made from a file by `compiling`; knows no file, no connection (see `session`) and no socket.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
-from ..events import Event, Kind
-from . import loading
-from .claims import Claims, compile_claims, plain, resolve
-from .codecs import CODECS, PLANNED, Codec, Outgoing, Unreadable
-from .errors import BadPart, DialectError, Place, did_you_mean
-from .filters import MISSING, Expression, compile_expression
-from .matching import Pattern, compile_pattern, covers
+from roomproof_conformance.events import Kind
+from roomproof_protocol import capabilities
+
+from .claims import Claims, Sizes, resolve
+from .codecs import Codec, Outgoing
+from .errors import BadPart, DialectError
+from .filters import MISSING, Expression
+from .matching import Pattern
 from .templates import Template, Unresolved, Variables
 
 ARGUMENTS: Final[Mapping[str, frozenset[str]]] = {
@@ -35,9 +36,15 @@ ARGUMENTS: Final[Mapping[str, frozenset[str]]] = {
 }
 """What each action may be given; `id` and `nonce` may be given to any, in place of fresh ones."""
 ALWAYS: Final = frozenset({"nick", "room", "room_label", "id", "nonce", "host", "port"})
+TEXTS: Final = frozenset(
+    {"room", "from", "name", "text", "id", "ref", "code", "reason", "epoch", "mid", "scope", "who"}
+)
+"""Fields that are text or null: whatever else a server puts there is kept as its JSON."""
+NUMBERS: Final = frozenset({"seq", "ts", "retry_after_ms", "count"})
+"""Fields that are numbers or null: anything else counts as not there."""
 DEFAULT_TIMEOUT: Final = 10.0
-_ROOM_KINDS: Final = frozenset({"joined", "left", "message", "history", "ack", "kicked", "roster"})
 _NO_FILLING: Final[Variables] = {}
+_WHOLE: Final = Expression(".", ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,8 @@ class Step:
 
     def wanted(self, variables: Variables) -> bool:
         """Whether the values at hand ask for this step."""
-        return (self.when is None or self.when in variables) and (self.unless is None or self.unless not in variables)
+        asked = self.when is None or self.when in variables
+        return asked and (self.unless is None or self.unless not in variables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +73,35 @@ class Rule:
     name: str
     pattern: Pattern
     fields: tuple[tuple[str, Expression], ...]
-    list: Expression | None = None
-    item: Expression | None = None
+    entries: Expression | None = None
+    item: Expression = _WHOLE
     entry: Pattern | None = None
     entry_fields: tuple[tuple[str, Expression], ...] = ()
 
     def extract(self, tree: Any) -> dict[str, Any]:
         values = _take(self.fields, tree)
-        if self.list is not None:
-            found = self.list(tree)
+        if self.entries is not None:
+            found = self.entries(tree)
             items = found if isinstance(found, list) else []
-            if self.item is not None:
-                items = [self.item(item) for item in items]
-            kept = (item for item in items if self.entry is None or self.entry.matches(item, _NO_FILLING))
+            items = [self.item(item) for item in items]
+            kept = [item for item in items if self.entry is None or self.entry.matches(item, _NO_FILLING)]
             values["entries"] = [_take(self.entry_fields, item) for item in kept]
         return values
 
 
 def _take(fields: tuple[tuple[str, Expression], ...], tree: Any) -> dict[str, Any]:
-    return {name: value for name, read in fields if (value := read(tree)) is not MISSING}
+    out: dict[str, Any] = {}
+    for name, read in fields:
+        value = read(tree)
+        if value is MISSING:
+            continue
+        kind = type(value)
+        if kind is not str and value is not None and name in TEXTS:
+            value = json.dumps(value)
+        elif kind is not int and kind is not float and value is not None and name in NUMBERS:
+            continue
+        out[name] = value
+    return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +111,11 @@ class Reaction:
     send: Template
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Dialect:
-    """A chat server's way of speaking. Made by `load`; the same object serves any number of connections."""
+    """A chat server's way of speaking. Made by `compiling.load`; the same object serves any number of
+    connections.
+    """
 
     name: str
     path: str
@@ -129,8 +149,8 @@ class Dialect:
 
     def accepts(self, action: str, argument: str) -> bool:
         """Whether an argument of an action makes a difference on the wire."""
-        sends = (step.send for step in self.steps.get(action, ()) if step.send)
-        return any(argument in send.names or (argument == "room" and "room_label" in send.names) for send in sends)
+        names = {argument, "room_label"} if argument == "room" else {argument}
+        return any(step.send and names & step.send.names for step in self.steps.get(action, ()))
 
     @property
     def room_in_url(self) -> bool:
@@ -140,23 +160,46 @@ class Dialect:
     @property
     def rooms_per_connection(self) -> str:
         """`one`: another room means another connection; or `many`."""
-        many = self._claims.get("rooms", {}).get("many", True)
-        return "one" if self.room_in_url or many is False else "many"
+        rooms = self._claims.get("rooms", {"many": False})
+        return "many" if rooms.get("many", True) and not self.room_in_url else "one"
 
     def claims_for(self, variables: Variables) -> Claims:
         """The claims with placeholders filled from values that a server sent (see `Session.variables`)."""
         return resolve(self._claims, variables)
 
     def capabilities(self, claims: Claims) -> frozenset[str]:
-        """Names of all that can be asked of this server: its claims, its actions, its echo."""
-        names = set(claims.capabilities())
-        names |= {action for action in self.steps if "." not in action}
-        names.add("echo" if self.echo == "self" else "no-echo")
-        if any(rule.kind == "ack" for rule in self.rules):
-            names.add("ack")
-        if claims.rooms.many and self.rooms_per_connection == "one":
-            names.discard("many-rooms")
-        return frozenset(names)
+        """What can be asked of this server, in the names of the protocol's table of capabilities."""
+        if claims.native:
+            return frozenset(capabilities())
+        join = self.steps.get("join", ())
+        found = {
+            "subprotocol": self.subprotocols,
+            "json": self.codec.name.startswith("json"),
+            "rooms": claims.rooms.isolated,
+            "multi_room": claims.rooms.many and self.rooms_per_connection == "many",
+            "join_request": any(step.send for step in join),
+            "join_ack": any(step.expect for step in join),
+            "leave": self.offers("leave"),
+            "ack": any(rule.kind == "ack" for rule in self.rules),
+            "identity": self._reads("message", "from"),
+            "same_user": claims.identity and claims.identity.shared,
+            "numbering": claims.numbering,
+            "timestamps": self._reads("message", "ts"),
+            "mid": claims.mid,
+            "history": claims.history and claims.history.when in ("join", "both"),
+            "history_request": self.offers("history"),
+            "resume": claims.resume,
+            "rate_limit": claims.rate_limit,
+            "size_limit": claims.sizes != Sizes(),
+            "heartbeat": claims.heartbeat,
+            "error_frames": any(outcome.kind == "error" for outcome in claims.malformed.values()),
+            "presence": self.offers("presence"),
+            "presence_events": claims.presence and claims.presence.events,
+        }
+        return frozenset(name for name, offered in found.items() if offered)
+
+    def _reads(self, kind: Kind, name: str) -> bool:
+        return any(name == field for rule in self.rules if rule.kind == kind for field, _ in rule.fields)
 
     def fits(self, what: str, name: str) -> bool:
         """Whether a made-up `nick` or `room` is in the server's alphabet."""
@@ -167,20 +210,25 @@ class Dialect:
     def url(self, base: str, **variables: Any) -> str:
         """The address to connect to, from the one that the user gave.
 
-        The user's scheme, host and port always stand. A placeholder in the user's address is filled in, and then the
-        address is complete. Otherwise the dialect's path is used where the user gave none; a user's path stands as
-        typed if the dialect's has no placeholders, or begins with it (`/ws` and `/ws?room={room|query}`); any other is
-        a prefix, put before the dialect's path. A user's query stays in front of the dialect's.
-        Raises DialectError when the address is none, or a placeholder has no value.
+        The user's scheme, host and port always stand. A placeholder in the user's address is filled in, and
+        then the address is complete. Otherwise the dialect's path is used where the user gave none; a user's
+        path stands as typed if the dialect's has no placeholders, or begins with it (`/ws` and
+        `/ws?room={room|query}`); any other is a prefix, put before the dialect's path. A user's query stays
+        in front of the dialect's. Raises DialectError when the address is none, or a placeholder has no
+        value.
         """
         filling = {**self.variables, **variables}
         try:
             if "{" in base:
-                return Template(base, frozenset(filling)).render(filling)
+                return str(Template(base, frozenset(filling)).render(filling))
             scheme, netloc, typed, query, _ = urlsplit(base)
             if scheme not in ("ws", "wss") or not netloc:
-                raise DialectError(f"{base!r} is no WebSocket address: expected ws://host:port or wss://host:port")
-            self._add_room(filling)
+                raise DialectError(
+                    f"{base!r} is no WebSocket address: expected ws://host:port or wss://host:port"
+                )
+            filling.update(authority(base))
+            if "room" in filling:
+                filling["room_label"] = self.room_label.render(filling)
             path, _, own_query = str(self._target.render(filling)).partition("?")
             if not self._target.names:
                 path, own_query = typed or path, own_query if not typed or typed == path else ""
@@ -197,21 +245,25 @@ class Dialect:
         except Unresolved as missing:
             raise DialectError(f"{self.name}: connect.headers: {missing} has no value") from None
 
-    def _add_room(self, filling: dict[str, Any]) -> None:
-        if "room" in filling:
-            filling["room_label"] = self.room_label.render(filling)
-
     # -- what comes in ----------------------------------------------------------------------------
 
-    def classify(self, tree: Any, variables: Variables = _NO_FILLING) -> Event:
-        """The canonical event of one decoded tree: the first rule that matches."""
+    def rule_for(self, tree: Any, variables: Variables) -> Rule | None:
+        """The first rule that matches a decoded tree."""
         for rule in self.rules:
             if rule.pattern.matches(tree, variables):
-                return Event(rule.kind, rule.extract(tree), tree, rule.name)
-        return Event("unclassified", {}, tree, "not " + self.codec.name if isinstance(tree, Unreadable) else "")
+                return rule
+        return None
 
     def outgoing(self, template: Template, variables: Variables) -> Outgoing:
         """A frame to write. Raises Unresolved."""
         value = template.render(variables)
         text = value if isinstance(value, str) else self.codec.encode({} if value is MISSING else value)
         return Outgoing(text.encode("utf-8", "surrogatepass") if self.binary else text, self.binary)
+
+
+def authority(url: str) -> dict[str, Any]:
+    """`host` (as it is written in an address) and `port` of a ws or wss URL. Raises ValueError."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = parts.port or (443 if parts.scheme == "wss" else 80)
+    return {"host": f"[{host}]" if ":" in host else host, "port": port}

@@ -48,9 +48,13 @@ def parse_path(text: str) -> tuple[_Step, ...]:
     while at < len(text):
         found = _SEGMENT.match(text, at)
         if not found:
-            raise BadPart(f"bad path {text!r} at {text[at:]!r}: expected names joined by dots and [positions]")
+            raise BadPart(
+                f"bad path {text!r} at {text[at:]!r}: expected names joined by dots and [positions]"
+            )
         index, double, single, name = found.groups()
-        steps.append(int(index) if index is not None else next(s for s in (double, single, name) if s is not None))
+        steps.append(
+            int(index) if index is not None else next(s for s in (double, single, name) if s is not None)
+        )
         at = found.end()
     if not steps:
         raise BadPart("empty path; '.' is the whole event")
@@ -61,11 +65,10 @@ def walk(steps: tuple[_Step, ...], value: Any) -> Any:
     """The value at the end of a path, or MISSING."""
     for step in steps:
         if isinstance(step, str):
-            if not isinstance(value, Mapping) or step not in value:
-                return MISSING
-        elif not isinstance(value, list) or not -len(value) <= step < len(value):
-            return MISSING
-        value = value[step]
+            value = value.get(step, MISSING) if isinstance(value, dict) else MISSING
+        else:
+            fits = isinstance(value, list) and -len(value) <= step < len(value)
+            value = value[step] if fits else MISSING
     return value
 
 
@@ -91,7 +94,9 @@ def _arguments(raw: str, name: str) -> list[Any]:
     while at < len(raw):
         found = _ARGUMENT.match(raw, at)
         if not found:
-            raise BadPart(f"bad argument of filter {name!r} at {raw[at:]!r}: expected quoted text or a number")
+            raise BadPart(
+                f"bad argument of filter {name!r} at {raw[at:]!r}: expected quoted text or a number"
+            )
         double, single, number = found.groups()
         values.append(next((s for s in (double, single) if s is not None), None))
         if number is not None:
@@ -139,7 +144,9 @@ class Expression:
     filters: tuple[Callable[[Any], Any], ...] = ()
 
     def __call__(self, value: Any) -> Any:
-        return apply_filters(self.filters, walk(self.steps, value)) if self.filters else walk(self.steps, value)
+        return (
+            apply_filters(self.filters, walk(self.steps, value)) if self.filters else walk(self.steps, value)
+        )
 
 
 def apply_filters(filters: Iterable[Callable[[Any], Any]], value: Any) -> Any:
@@ -229,4 +236,4 @@ WRITING: Final[Mapping[str, Filter]] = {
     "path": _needs(_percent),
     "query": _needs(_percent),
 }
-"""Filters of placeholders: `json`, `xml`, `path` and `query` escape a value for the place it is written to."""
+"""Filters of placeholders: `json`, `xml`, `path` and `query` escape a value for its place."""

@@ -1,7 +1,7 @@
 """Dialect files: read with line numbers, checked against the closed schema, every fault one clear line.
 
-YAML is read as JSON with comments: only `true`/`false` are booleans (`on`, `no` and dates stay text), a repeated key
-is an error. Knows the file's shape (`dialect.schema.json`), not what its parts mean.
+YAML is read as JSON with comments: only `true`/`false` are booleans (`on`, `no` and dates stay text), a
+repeated key is an error. Knows the file's shape (`dialect.schema.json`), not what its parts mean.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import jsonschema
     import yaml
 
+_PACKAGE = "roomproof_conformance.dialects"
+_PLANNED = ("http", "credentials", "text_envelope")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 
@@ -117,7 +119,9 @@ def _note_lines(source: Source, node: yaml.Node, place: Place, around: tuple[int
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode) or not key.tag.endswith((":str", ":merge")):
-                raise DialectError(f"{source.label}:{line}: {place_text(place)}: a key must be text: write it in quotes")
+                raise DialectError(
+                    f"{source.label}:{line}: {place_text(place)}: a key must be text: write it in quotes"
+                )
             if key.value in seen and key.value != "<<":
                 raise DialectError(
                     f"{source.label}:{line}: {place_text((*place, key.value))}: "
@@ -129,7 +133,9 @@ def _note_lines(source: Source, node: yaml.Node, place: Place, around: tuple[int
 
 
 def validate(source: Source) -> None:
-    """Check a file's data against the schema; areas of claims that are `none` are dropped. Raises DialectError."""
+    """Check a file's data against the schema; areas of claims that are `none` are dropped. Raises
+    DialectError.
+    """
     if not isinstance(source.data, dict):
         raise source.error((), "expected a map with dialect, name, connect, codec, actions and events")
     claims = source.data.get("claims")
@@ -146,21 +152,29 @@ def validate(source: Source) -> None:
 def _validator() -> jsonschema.Draft202012Validator:
     import jsonschema
 
-    schema = json.loads(files(__package__).joinpath("dialect.schema.json").read_text("utf-8"))
-    return jsonschema.Draft202012Validator(schema)
+    return jsonschema.Draft202012Validator(schema())
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of dialect files."""
+    data: dict[str, Any] = json.loads(files(_PACKAGE).joinpath("dialect.schema.json").read_text("utf-8"))
+    return data
 
 
 def _in_words(error: jsonschema.ValidationError) -> Iterator[tuple[Place, str]]:
     place: Place = tuple(error.absolute_path)
-    schema = error.schema if isinstance(error.schema, dict) else {}
-    value, limit = error.instance, error.validator_value
-    expected = schema.get("x-expected")
+    rule = error.schema if isinstance(error.schema, dict) else {}
+    value: Any = error.instance
+    limit: Any = error.validator_value
+    expected = rule.get("x-expected")
     got = f"got {value!r}" if not isinstance(value, (dict, list)) else f"got {_TYPE_NAMES[type(value)]}"
     match error.validator:
         case "additionalProperties":
-            known = list(schema.get("properties", {}))
+            known = list(rule.get("properties", {}))
             for key in [key for key in value if key not in known]:
-                yield (*place, key), f"unknown key {key!r}{did_you_mean(key, known)}"
+                later = f"{key!r} is not part of this version"
+                unknown = f"unknown key {key!r}{did_you_mean(key, known)}"
+                yield (*place, key), later if not place and key in _PLANNED else unknown
         case "required":
             missing = [key for key in limit if key not in value]
             if error.message.startswith(repr(missing[0])):  # one error per missing member
@@ -195,19 +209,22 @@ def _near(value: object, known: list[str]) -> str:
 
 def built_in() -> list[str]:
     """Names of the dialects that come with the kit."""
-    return sorted(entry.name[:-5] for entry in files(__package__).iterdir() if entry.name.endswith(".yaml"))
+    return sorted(entry.name[:-5] for entry in files(_PACKAGE).iterdir() if entry.name.endswith(".yaml"))
 
 
 def find(path_or_name: str | Path) -> tuple[str, str]:
     """The text of a dialect and the label that its errors carry. Raises DialectError."""
     name = str(path_or_name)
     if name in built_in():
-        return files(__package__).joinpath(f"{name}.yaml").read_text("utf-8"), f"{name}.yaml"
+        return files(_PACKAGE).joinpath(f"{name}.yaml").read_text("utf-8"), f"{name}.yaml"
     try:
         return Path(name).read_text("utf-8"), name
     except FileNotFoundError:
-        kind = "no such file" if "/" in name or name.endswith((".yaml", ".yml")) else "no dialect of this name, no such file"
-        raise DialectError(f"{name}: {kind}{did_you_mean(name, built_in()).replace('known', 'built in')}") from None
+        is_path = "/" in name or name.endswith((".yaml", ".yml"))
+        kind = "no such file" if is_path else "no built-in dialect and no file of this name"
+        raise DialectError(
+            f"{name}: {kind}{did_you_mean(name, built_in()).replace('known', 'built in')}"
+        ) from None
     except UnicodeDecodeError:
         raise DialectError(f"{name}: not UTF-8 text") from None
     except OSError as error:

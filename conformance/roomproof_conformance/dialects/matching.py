@@ -2,18 +2,20 @@
 
 A pattern is a YAML value:
 
-- a string, number, true, false or null matches its equal (true is not 1; a placeholder such as `{id}` is filled in);
+- a string, number, true, false or null matches its equal (true is not 1; a placeholder such as `{id}` is
+  filled in);
 - a list matches a list item by item from the front, `"*"` any item; the list that came may be longer;
 - a map matches a map that has all the members named, each matching; the map that came may have more;
-- a map of tests matches a value that passes them all: `eq` (exactly equal), `in` (equal to one of a list), `re` (a
-  regular expression found in a string), `is` (string, integer, number, boolean, null, object, array), `len` (a length,
-  or a pattern of one), `ge`, `le` (numbers), `exists` (true: there, whatever it is; false: not there), `items` (every
-  item matches), `contains` (some item matches);
+- a map of tests matches a value that passes them all: `eq` (exactly equal), `in` (equal to one of a list),
+  `re` (a regular expression found in a string), `is` (string, integer, number, boolean, null, object,
+  array), `len` (a length, or a pattern of one), `ge`, `le` (numbers), `exists` (true: there, whatever it is;
+  false: not there), `items` (every item matches), `contains` (some item matches);
 - `not`, `any_of`, `all_of` and `members` hold patterns and may stand beside members or tests.
 
-A map is read as tests when every key of it names one (`not`, `any_of`, … apart). For members that are called like a
-test, write `members: {len: 5}`. A member that is named must be there, unless its pattern is `exists: false` or an
-optional placeholder without a value. This language is used by dialect files and by checks alike; it knows neither.
+A map is read as tests when every key of it names one (`not`, `any_of`, … apart). For members that are called
+like a test, write `members: {len: 5}`. A member that is named must be there, unless its pattern is `exists:
+false` or an optional placeholder without a value. This language is used by dialect files and by checks
+alike; it knows neither.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ LOGIC = frozenset({"not", "any_of", "all_of", "members"})
 
 _TYPES: dict[str, Callable[[Any], bool]] = {
     "string": lambda v: isinstance(v, str),
-    "integer": lambda v: not isinstance(v, bool) and (isinstance(v, int) or (isinstance(v, float) and v.is_integer())),
+    "integer": lambda v: (
+        not isinstance(v, bool) and (isinstance(v, int) or (isinstance(v, float) and v.is_integer()))
+    ),
     "number": lambda v: isinstance(v, (int, float)) and not isinstance(v, bool),
     "boolean": lambda v: isinstance(v, bool),
     "null": lambda v: v is None,
@@ -108,7 +112,7 @@ class _Filled(Pattern):
 class _Test(Pattern):
     """One test without placeholders: a function and its words."""
 
-    __slots__ = ("accepts", "words", "absent")
+    __slots__ = ("absent", "accepts", "words")
 
     def __init__(self, accepts: Callable[[Any], bool], words: str, absent: bool = False) -> None:
         self.accepts = accepts
@@ -232,7 +236,7 @@ class _Not(Pattern):
 class _Each(Pattern):
     """`items`, `contains` and a `len` given as a pattern: another pattern on what is inside a value."""
 
-    __slots__ = ("part", "kind")
+    __slots__ = ("kind", "part")
 
     def __init__(self, part: Pattern, kind: str) -> None:
         self.part = part
@@ -256,7 +260,7 @@ class _Each(Pattern):
 
 
 def compile_pattern(raw: Any, known: Container[str] | None = None) -> Pattern:
-    """A pattern ready for use; `known` are the names that placeholders may use (None: any). Raises BadPart."""
+    """A pattern ready for use; `known` are the variables that exist (None: any may). Raises BadPart."""
     if isinstance(raw, Pattern):
         return raw
     if isinstance(raw, dict):
@@ -323,7 +327,9 @@ def _compile_test(key: str, raw: Any, known: Container[str] | None) -> Pattern:
         return _Any([_equal(item, known) for item in raw])
     if key == "re":
         if not isinstance(raw, str):
-            raise BadPart(f"'re' takes a regular expression, got {raw!r}; for a member called re, write members: {{re: …}}")
+            raise BadPart(
+                f"'re' takes a regular expression, got {raw!r}; a member called re is members: {{re: …}}"
+            )
         regex = compile_regex(raw)
         return _Test(lambda v: isinstance(v, str) and regex.search(v) is not None, f"text matching /{raw}/")
     if key == "exists":
@@ -361,7 +367,9 @@ def same(one: Any, other: Any) -> bool:
 
 
 def covers(wide: Any, narrow: Any) -> bool:
-    """Whether every value that raw pattern `narrow` matches surely matches `wide`: then a rule behind it is dead."""
+    """Whether every value that raw pattern `narrow` matches surely matches `wide`: then a rule behind it is
+    dead.
+    """
     if wide == narrow and type(wide) is type(narrow):
         return True
     if not isinstance(wide, dict):
@@ -370,8 +378,11 @@ def covers(wide: Any, narrow: Any) -> bool:
         return not (isinstance(narrow, dict) and ("exists" in narrow or LOGIC & narrow.keys()))
     if not isinstance(narrow, dict) or _tests_only(wide) or _tests_only(narrow):
         return False
+    if not wide:
+        return bool(narrow.keys() - LOGIC)
     return all(
-        key in narrow and (wide[key] == narrow[key] if key in LOGIC else covers(wide[key], narrow[key])) for key in wide
+        key in narrow and (wide[key] == narrow[key] if key in LOGIC else covers(wide[key], narrow[key]))
+        for key in wide
     )
 
 

@@ -1,11 +1,11 @@
 """Placeholders: what a dialect file writes as `{name}` and the engine fills in.
 
-A template is any YAML value. `{room}`, `{limits.history}`, `{event.params[0]}` name a variable or a path in one,
-`{text|json}` passes it through filters (see `filters.WRITING`). A placeholder that is the whole of a string keeps its
-type; inside a longer string it becomes text. `{after?}` may be absent: the map member or list item that it fills is
-then left out, and a map that lost all its members so is left out too; inside a longer string it is empty.
-`{{` is a literal `{`; a brace that no name follows is literal too, so JSON may be written as it is.
-Knows no actions and no wire.
+A template is any YAML value. `{room}`, `{limits.history}`, `{event.params[0]}` name a variable or a path in
+one, `{text|json}` passes it through filters (see `filters.WRITING`). A placeholder that is the whole of a
+string keeps its type; inside a longer string it becomes text. `{after?}` may be absent: the map member or
+list item that it fills is then left out, and a map that lost all its members so is left out too; inside a
+longer string it is empty. `{{` is a literal `{`; a brace that no name follows is literal too, so JSON may be
+written as it is. Knows no actions and no wire.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Unresolved(LookupError):
 class Placeholder:
     """One `{path?|filters}`."""
 
-    __slots__ = ("text", "name", "steps", "optional", "filters")
+    __slots__ = ("filters", "name", "optional", "steps", "text")
 
     def __init__(self, match: re.Match[str]) -> None:
         self.text = match[0]
@@ -44,7 +44,7 @@ class Placeholder:
 
     def __call__(self, variables: Variables) -> Any:
         """The value; MISSING if it is optional and absent. Raises Unresolved."""
-        value = apply_filters(self.filters, walk(self.steps, variables))
+        value = apply_filters(self.filters, walk(self.steps[1:], variables.get(self.name, MISSING)))
         if value is MISSING and not self.optional:
             raise Unresolved(self.text)
         return value
@@ -53,7 +53,7 @@ class Placeholder:
 class Template:
     """A compiled value with placeholders; `names` are the variables that it uses."""
 
-    __slots__ = ("raw", "names", "render")
+    __slots__ = ("names", "raw", "render")
 
     def __init__(self, raw: Any, known: Container[str] | None = None) -> None:
         """`known` are the variables that exist here; None means that any may. Raises BadPart."""
@@ -132,7 +132,9 @@ def _compile_text(
     if not holes:
         whole = "".join(str(part) for part in parts)
         return None if whole == text else lambda variables: whole
-    return lambda variables: "".join(part if isinstance(part, str) else _inline(part(variables)) for part in parts)
+    return lambda variables: "".join(
+        part if isinstance(part, str) else _inline(part(variables)) for part in parts
+    )
 
 
 def _parts(text: str) -> Iterator[str | Placeholder]:

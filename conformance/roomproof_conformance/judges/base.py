@@ -45,6 +45,10 @@ class Judge(ABC):
     @abstractmethod
     def end(self) -> Finding: ...
 
+    def settled(self) -> bool:
+        """Whether waiting longer cannot turn the finding into `holds`."""
+        return False
+
     def params(self) -> dict[str, Any]:
         """The JSON parameters that make this judge again; defaults left out."""
         data = asdict(self)

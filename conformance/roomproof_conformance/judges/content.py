@@ -53,6 +53,9 @@ class Arrives(Judge):
         elif record.kind == "end":
             self._end = record
 
+    def settled(self) -> bool:
+        return len(self._hits) > self.count
+
     def end(self) -> Finding:
         expected = f"{'at least ' if self.at_least else ''}{_times(self.count)} {shown(self.where)} on {self.conn}"
         hits = self._hits
@@ -152,6 +155,9 @@ class Replied(Judge):
         elif record.kind == "end":
             self._end = record
 
+    def settled(self) -> bool:
+        return self._reply is not None
+
     def end(self) -> Finding:
         what = self._began.data["op"] if self._began else "operation"
         wanted = "an answer" if self.ok is None else "success" if self.ok else "a refusal"
@@ -189,6 +195,9 @@ class Shows(Judge):
     def step(self, record: Record) -> None:
         if record.index == self.record and record.kind == "event":
             self._event = record
+
+    def settled(self) -> bool:
+        return True
 
     def end(self) -> Finding:
         expected = shown(self.where)

@@ -113,6 +113,10 @@ class _Rate(Judge):
     def step(self, record: Record) -> None:
         self._attempts.step(record)
 
+    def settled(self) -> bool:
+        mine = chosen(self._attempts.all, self.ops)
+        return bool(mine) and all(a.outcome != "open" for a in mine)
+
     def _evidence(self, attempts: Iterable[Attempt]) -> tuple[int, ...]:
         return tuple(i for a in attempts for i in (a.op, a.evidence) if i is not None)[:16]
 

@@ -120,7 +120,12 @@ class Engine(Protocol):
         """The node has no member of the room any more."""
 
     def join(
-        self, room: str, member: Member, after: Mapping[str, Any] | None, history: int, done: Done[Joined | Unavailable]
+        self,
+        room: str,
+        member: Member,
+        after: Mapping[str, Any] | None,
+        history: int,
+        done: Done[Joined | Unavailable],
     ) -> None:
         """Make the member present and look at the stream. Joining again is the same without a presence event."""
 
@@ -128,7 +133,12 @@ class Engine(Protocol):
         """The member is gone; with ``linger`` the room hears of it only after the grace (PRES-3)."""
 
     def publish(
-        self, room: str, member: Member, text: str, mid: str | None, done: Done[Stored | Conflict | Limited | Unavailable]
+        self,
+        room: str,
+        member: Member,
+        text: str,
+        mid: str | None,
+        done: Done[Stored | Conflict | Limited | Unavailable],
     ) -> None:
         """Dedupe, then quota, then append, as one step (section 9): retries are free and refusals store nothing."""
 
@@ -144,7 +154,7 @@ class Engine(Protocol):
     def new_guest(self, done: Done[Guest | Unavailable]) -> None:
         """Make a guest nobody has been before."""
 
-    def find_guest(self, token: str, done: Done[Guest | None | Unavailable]) -> None:
+    def find_guest(self, token: str, done: Done[Guest | Unavailable | None]) -> None:
         """The guest of a token, or None if it is unknown, expired or forged (AUTH-12, AUTH-13).
 
         Each guest given out by this or `new_guest` is in use until `release_guest`.

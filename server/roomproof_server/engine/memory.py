@@ -10,8 +10,19 @@ from typing import Any
 
 from roomproof_protocol import Limits
 from roomproof_server.engine.base import (
-    Conflict, Done, Durability, Guest, Joined, Limited, Member, Present, Sink, Stale, Stored, Unavailable,
-)  # fmt: skip
+    Conflict,
+    Done,
+    Durability,
+    Guest,
+    Joined,
+    Limited,
+    Member,
+    Present,
+    Sink,
+    Stale,
+    Stored,
+    Unavailable,
+)
 from roomproof_server.rules.limiter import UserQuotas
 from roomproof_server.rules.presence import Presence, PresenceEvent
 from roomproof_server.rules.stream import Page, Stream, new_epoch, text_digest
@@ -69,7 +80,12 @@ class MemoryEngine:
             self._barren[room] = self._now() + min(ttl, BARREN_MS)
 
     def join(
-        self, room: str, member: Member, after: Mapping[str, Any] | None, history: int, done: Done[Joined | Unavailable]
+        self,
+        room: str,
+        member: Member,
+        after: Mapping[str, Any] | None,
+        history: int,
+        done: Done[Joined | Unavailable],
     ) -> None:
         state = self._room(room)
         event = state.presence.enter(member.id, member.name, member.connection)
@@ -85,7 +101,12 @@ class MemoryEngine:
         self._tell(state, event)
 
     def publish(
-        self, room: str, member: Member, text: str, mid: str | None, done: Done[Stored | Conflict | Limited | Unavailable]
+        self,
+        room: str,
+        member: Member,
+        text: str,
+        mid: str | None,
+        done: Done[Stored | Conflict | Limited | Unavailable],
     ) -> None:
         state, now = self._room(room), self._now()
         stream = state.stream
@@ -119,14 +140,16 @@ class MemoryEngine:
 
     def present(self, room: str, limit: int, done: Done[Present | Unavailable]) -> None:
         presence = self._room(room).presence
-        done(Present([user for user, _ in zip(presence.members(), range(limit), strict=False)], presence.count))
+        done(
+            Present([user for user, _ in zip(presence.members(), range(limit), strict=False)], presence.count)
+        )
 
     def new_guest(self, done: Done[Guest | Unavailable]) -> None:
         guest, token = f"guest:{secrets.token_hex(8)}", secrets.token_urlsafe(24)
         self._guests[_key(token)] = _Guest(guest, uses=1)
         done(Guest(guest, token))
 
-    def find_guest(self, token: str, done: Done[Guest | None | Unavailable]) -> None:
+    def find_guest(self, token: str, done: Done[Guest | Unavailable | None]) -> None:
         key = _key(token)
         record = self._guests.get(key)
         if record is None or (not record.uses and self._unused[key] <= self._now()):

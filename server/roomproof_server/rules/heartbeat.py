@@ -35,8 +35,9 @@ class Heartbeat:
             return ["dead"]
         beats: list[Beat] = []
         if now >= self._ping_at:
-            # Counted from the plan and not from now, so that lateness does not add up; a long stall is skipped.
-            self._ping_at = max(self._ping_at + self._interval, now)
+            self._ping_at += self._interval  # from the plan and not from now: lateness does not add up
+            if self._ping_at <= now:  # but what a long stall swallowed is not made up for
+                self._ping_at = now + self._interval
             beats.append("ping")
         if now - self.sent_at >= self._quiet:
             self._quiet = self._interval

@@ -9,15 +9,22 @@ It must not know sockets or frames of RFC 6455: what it says goes out through a 
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
 from roomproof_protocol import CLOSES, ERRORS, ProtocolError, encode, parse_request
 from roomproof_server.engine.base import (
-    Conflict, Guest, Joined, Limited, Member, Present, Stale, Stored, Unavailable,
-)  # fmt: skip
+    Conflict,
+    Guest,
+    Joined,
+    Limited,
+    Member,
+    Present,
+    Stale,
+    Stored,
+    Unavailable,
+)
 from roomproof_server.hub import Hub, Room
 from roomproof_server.rules.limiter import ErrorLog, FrameBucket
 from roomproof_server.rules.stream import Page
@@ -25,6 +32,8 @@ from roomproof_server.rules.stream import Page
 logger = logging.getLogger("roomproof.server")
 
 Request = dict[str, Any]
+
+FLOOD_WAIT_MS = 30_000  # what the blocks of section 5 say where the server names no time
 
 
 class Port(Protocol):
@@ -48,27 +57,22 @@ class Session:
     """What one connection is and may do, from its handshake to its end."""
 
     __slots__ = (
-        "_backlog", "_bucket", "_busy", "_ended", "_errors", "_hub", "_member", "_port", "_pumping", "_rooms",
+        "_backlog", "_bucket", "_busy", "_ended", "_errors", "_hub", "_member", "_now", "_port", "_pumping", "_rooms",
         "_token", "conn", "send", "user_id",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, port: Port, conn: str, now: float) -> None:
         limits = hub.settings.limits
-        self._hub, self._port, self.conn = hub, port, conn
+        self._hub, self._port, self.conn, self._now = hub, port, conn, now
         self.send = port.send  # what rooms call: bound once
         self.user_id = ""
-        self._member: Member | None = None
+        self._member: Member | None = None  # from welcome on
         self._token: str | None = None
         self._rooms: dict[str, Room] = {}
-        self._backlog: deque[tuple[str | None, float]] = deque()
+        self._backlog: list[str | None] = []
         self._bucket = FrameBucket(limits.frames.rate, limits.frames.burst, now)
         self._errors: ErrorLog | None = None
         self._busy = self._pumping = self._ended = False
-
-    @property
-    def identified(self) -> bool:
-        """True from ``welcome`` on."""
-        return self._member is not None
 
     @property
     def waiting(self) -> bool:
@@ -84,10 +88,11 @@ class Session:
         """A whole client message; ``None`` stands for a binary one. Carried out now or when its turn comes."""
         if self._ended:
             return
+        self._now = now
         if not self._bucket.take(now):
-            self._close(4229, retry_after_ms=30_000)
+            self._close(4229, retry_after_ms=FLOOD_WAIT_MS)
             return
-        self._backlog.append((data, now))
+        self._backlog.append(data)
         self.pump()
 
     def pump(self, *, force: bool = False) -> None:
@@ -95,11 +100,9 @@ class Session:
         if self._pumping:
             return
         self._pumping = True
-        try:
-            while self._backlog and not self._busy and (force or not self._port.congested):
-                self._answer(*self._backlog.popleft())
-        finally:
-            self._pumping = False
+        while self._backlog and not self._busy and (force or not self._port.congested):
+            self._guarded(None, self._answer, self._backlog.pop(0))
+        self._pumping = False
 
     def end(self, *, clean: bool) -> None:
         """The connection is over. ``clean``: by the client's close 1000, so that rooms hear of it at once (PRES-3)."""
@@ -118,23 +121,25 @@ class Session:
 
     # One request
 
-    def _answer(self, data: str | None, now: float) -> None:
-        request: Request = {}
+    def _guarded(self, re: str | None, step: Callable[[Any], None], argument: Any) -> None:
+        """Take a step; what it raises becomes the reply, and never more than that (ERR-14)."""
         try:
-            if data is None:
-                raise ProtocolError("unsupported_data", "binary frames are not part of v1: send JSON as text")
-            request = parse_request(data, self._hub.settings.limits)
-            if self._member is None:
-                self._hello(request)
-            else:
-                _HANDLERS[request["type"]](self, request)
+            step(argument)
         except ProtocolError as error:
-            self._refuse(error, now)
+            self._refuse(error)
         except Exception:
             logger.exception("connection %s: a request failed", self.conn)
-            self._refuse(ProtocolError("internal", "the server failed; the outcome is unknown", re=request.get("id")), now)
+            self._busy = False
+            self._refuse(ProtocolError("internal", "the server failed; the outcome is unknown", re=re))
 
-    def _refuse(self, error: ProtocolError, now: float) -> None:
+    def _answer(self, data: str | None) -> None:
+        if data is None:
+            raise ProtocolError("unsupported_data", "binary frames are not part of v1: send JSON as text")
+        request = parse_request(data, self._hub.settings.limits)
+        handler = Session._hello if self._member is None else _HANDLERS[request["type"]]
+        self._guarded(request["id"], partial(handler, self), request)
+
+    def _refuse(self, error: ProtocolError) -> None:
         error.fatal = self._member is None
         self._reply(error.to_message())
         if error.fatal:
@@ -143,33 +148,38 @@ class Session:
             if self._errors is None:
                 window = self._hub.settings.limits.errors
                 self._errors = ErrorLog(window.count, window.window_ms)
-            if not self._errors.note(now):
+            if not self._errors.note(self._now):
                 self._close(4400)
 
-    def _reply(self, message: dict[str, Any]) -> None:
+    def _reply(self, message: Mapping[str, Any]) -> None:
         self._port.send(self._hub.encode_frame(message))
 
     def _close(self, code: int, *, retry_after_ms: int | None = None) -> None:
         self.end(clean=False)
         self._port.close(code, CLOSES[code].reason(retry_after_ms))
 
-    def _ask(self, request: Request, then: Callable[[Any], None]) -> Callable[[Any], None]:
-        """The ``done`` of an engine call: nothing else is begun until ``then`` has answered the request."""
-        self._busy = True
-        return partial(self._told, request, then)
+    def _ask(
+        self, request: Request, then: Callable[[Any], None], undo: Callable[[Any], None] | None = None
+    ) -> Callable[[Any], None]:
+        """The ``done`` of an engine call; nothing else is begun until it is called.
 
-    def _told(self, request: Request, then: Callable[[Any], None], result: Any) -> None:
+        ``then`` answers the request. ``undo`` comes in its place when the engine could not, or nobody is left to hear.
+        """
+        self._busy = True
+        return partial(self._told, request, then, undo)
+
+    def _told(
+        self, request: Request, then: Callable[[Any], None], undo: Callable[[Any], None] | None, result: Any
+    ) -> None:
         self._busy = False
-        try:
-            if isinstance(result, Unavailable):
-                raise ProtocolError(
-                    "unavailable", "the room store cannot be reached; retry with the same mid",
-                    re=request["id"], retry_after_ms=result.retry_after_ms,
-                )  # fmt: skip
-            then(result)
-        except ProtocolError as error:
+        if self._ended or isinstance(result, Unavailable):
+            if undo is not None:
+                undo(result)
             if not self._ended:
-                self._refuse(error, 0.0)
+                self._refuse(ProtocolError("unavailable", "the store of rooms does not answer; the outcome is unknown",
+                                           re=request["id"], retry_after_ms=result.retry_after_ms))  # fmt: skip
+        else:
+            self._guarded(request["id"], then, result)
         self.pump()
 
     # Requests
@@ -179,31 +189,32 @@ class Session:
             raise ProtocolError("unauthenticated", "the first frame must be hello", re=request["id"])
         auth = request.get("auth", {})
         scheme = auth.get("scheme", "guest")
-        then = partial(self._welcome, request)
         if scheme == "guest":
-            self._hub.engine.new_guest(self._ask(request, then))
+            self._hub.engine.new_guest(self._ask(request, partial(self._welcome, request), self._drop_guest))
         elif scheme == "resume_guest":
             if "token" not in auth:
-                raise ProtocolError("unauthenticated", "resume_guest needs the token of welcome", re=request["id"])
-            self._hub.engine.find_guest(auth["token"], self._ask(request, then))
+                raise ProtocolError(
+                    "unauthenticated", "resume_guest needs the token of welcome", re=request["id"]
+                )
+            done = self._ask(request, partial(self._welcome, request), self._drop_guest)
+            self._hub.engine.find_guest(auth["token"], done)
         else:
-            raise ProtocolError("unsupported_auth", "this server takes guest and resume_guest", re=request["id"])
+            raise ProtocolError(
+                "unsupported_auth", "this server takes guest and resume_guest", re=request["id"]
+            )
 
     def _welcome(self, request: Request, guest: Guest | None) -> None:
         if guest is None:
             raise ProtocolError("token_expired", "this guest token is not known any more", re=request["id"])
-        self._token = guest.token
-        if self._ended:
-            self._release()
-            return
         self.user_id = guest.id
         if not self._hub.enrol(self):
-            self._release()
+            self._drop_guest(guest)
             beat = self._hub.settings.heartbeat
             raise ProtocolError(
                 "too_many_connections", "this user has as many connections as allowed", re=request["id"],
                 retry_after_ms=beat.interval_ms + beat.timeout_ms,
             )  # fmt: skip
+        self._token = guest.token
         # Made up from the id, so that a guest who gives no name is called the same on every connection.
         name = request.get("name", f"guest-{guest.id[-6:]}")
         self._member = Member(self.conn, guest.id, name)
@@ -211,6 +222,10 @@ class Session:
         self._reply({"type": "welcome", "re": request["id"], "conn": self.conn, "user": user, "guest_token": guest.token,
                      "now": self._hub.wall(), **self._hub.greeting})  # fmt: skip
         self._port.welcomed()
+
+    def _drop_guest(self, guest: Guest | Unavailable | None) -> None:
+        if isinstance(guest, Guest):
+            self._hub.engine.release_guest(guest.token)
 
     def _release(self) -> None:
         if self._token is not None:
@@ -225,28 +240,26 @@ class Session:
         limits = self._hub.settings.limits
         already = name in self._rooms
         if not already and len(self._rooms) >= limits.rooms_per_conn:
-            raise ProtocolError("too_many_rooms", f"at most {limits.rooms_per_conn} rooms a connection", re=request["id"])
+            raise ProtocolError(
+                "too_many_rooms", f"at most {limits.rooms_per_conn} rooms a connection", re=request["id"]
+            )
         room = self._hub.room(name)
         room.hold(self)
-        done = self._ask(request, partial(self._joined, request, room, already))
+        done = self._ask(
+            request, partial(self._joined, request, room, already), partial(self._unjoin, room, already)
+        )
         history = request.get("history", limits.history)
-        self._hub.engine.join(name, self._me, request.get("after"), history, partial(self._join_done, room, already, done))
+        self._hub.engine.join(name, self._me, request.get("after"), history, done)
 
-    def _join_done(
-        self, room: Room, already: bool, done: Callable[[Any], None], result: Joined | Unavailable
-    ) -> None:
-        """The part of a join's end that must happen whatever became of the connection meanwhile."""
-        if isinstance(result, Unavailable):
-            if not self._ended:
-                room.refuse(self, already=already)
-        elif self._ended:
+    def _unjoin(self, room: Room, already: bool, result: Joined | Unavailable) -> None:
+        if not self._ended:
+            room.refuse(self, already=already)
+            return
+        room.drop(self)
+        if isinstance(result, Joined):
             self._hub.engine.leave(room.name, self._me, linger=True)
-        done(result)
 
     def _joined(self, request: Request, room: Room, already: bool, joined: Joined) -> None:
-        if self._ended:
-            room.drop(self)
-            return
         tail = joined.tail
         message: dict[str, Any] = {
             "type": "joined", "re": request["id"], "room": room.name, "epoch": tail.epoch, "head": tail.head,
@@ -296,7 +309,9 @@ class Session:
 
     def _paged(self, request: Request, page: Page | Stale) -> None:
         if isinstance(page, Stale):
-            raise ProtocolError("invalid_cursor", "the epoch is not current any more", re=request["id"], field="/epoch")
+            raise ProtocolError(
+                "invalid_cursor", "the epoch is not current any more", re=request["id"], field="/epoch"
+            )
         message = {"type": "history", "re": request["id"], "room": request["room"], "epoch": page.epoch,
                    "head": page.head, "first": page.first, "more": page.more}  # fmt: skip
         self._port.send(self._hub.frame(_with_messages(message, page.messages)))
@@ -328,7 +343,9 @@ class Session:
     def _allowed(request: Request) -> str:
         room: str = request["room"]
         if room.startswith("dm."):
-            raise ProtocolError("forbidden", "rooms that begin dm. are reserved", re=request["id"], field="/room")
+            raise ProtocolError(
+                "forbidden", "rooms that begin dm. are reserved", re=request["id"], field="/room"
+            )
         return room
 
     def _joined_room(self, request: Request) -> str:

@@ -40,7 +40,10 @@ class Entry:
         """The same object with ``mid``, for the sender's own connections (MSG-15)."""
         if self.mid is None:
             return self.payload
-        return b'%b,"mid":"%b"}' % (self.payload[:-1], self.mid.encode())  # the grammar of mid needs no escape
+        return b'%b,"mid":"%b"}' % (
+            self.payload[:-1],
+            self.mid.encode(),
+        )  # the grammar of mid needs no escape
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +170,9 @@ class Stream:
 
     def _payloads(self, low: int, high: int) -> list[bytes]:
         first = self.first
-        return [entry.payload for entry in islice(self._retained, max(0, low - first), max(0, high - first + 1))]
+        return [
+            entry.payload for entry in islice(self._retained, max(0, low - first), max(0, high - first + 1))
+        ]
 
     def _forget(self, now: float) -> None:
         while self._seen:

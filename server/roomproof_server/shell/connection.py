@@ -11,27 +11,30 @@ import random
 import secrets
 from typing import TYPE_CHECKING
 
-from websockets.frames import Close, Frame, Opcode
+from websockets.frames import Close, CloseCode, Frame, Opcode
 from websockets.http11 import Request
-from websockets.protocol import OPEN
+from websockets.protocol import CONNECTING, OPEN
 
 from roomproof_protocol import CLOSES
 from roomproof_server.rules.heartbeat import Heartbeat
 from roomproof_server.rules.session import Session
-from roomproof_server.shell.wire import Wire
+from roomproof_server.shell.wire import DATA, Wire
 
 if TYPE_CHECKING:
     from roomproof_server.shell.server import Server
 
 FAREWELL_MS = 1_000  # for carrying out what came before the client's Close; DISC-1 leaves 2 s in all
+WATCH_MS = 500  # how often a client we do not read from is looked at for progress
+
+PING = Frame(Opcode.PING, b"").serialize(mask=False)
 
 
 class Connection(asyncio.Protocol):
     """Implements `roomproof_server.rules.session.Port` and `roomproof_server.shell.wheel.Timed`."""
 
     __slots__ = (
-        "_beat", "_closing", "_deadline", "_drained", "_leaving", "_out", "_parts", "_pending", "_reading",
-        "_server", "_session", "_stuffed", "_transport", "_wire", "_written", "slot",
+        "_beat", "_closing", "_deadline", "_drained", "_eof", "_leaving", "_opcode", "_out", "_parts", "_pending",
+        "_reading", "_server", "_session", "_stuffed", "_transport", "_wire", "_written", "slot",
     )  # fmt: skip
 
     _transport: asyncio.Transport
@@ -41,14 +44,21 @@ class Connection(asyncio.Protocol):
         self._wire = Wire(server.settings.limits.frame_bytes, server.settings.origins)
         self._session: Session | None = None  # from the handshake on
         self._beat: Heartbeat | None = None  # from welcome on
-        self._parts: list[bytes] = []  # of a fragmented message
+        self._opcode = Opcode.CONT  # of the fragmented message that is under way, and
+        self._parts: list[bytes | bytearray | memoryview] = []  # its fragments
         self._out: list[bytes] = []  # of this turn of the loop
-        self._pending = self._written = self._drained = 0  # bytes: in _out, ever written, of those taken by the kernel
+        self._pending = 0  # bytes of application frames in _out
+        self._written = self._drained = (
+            0  # bytes given to the transport ever, and those of them it got rid of
+        )
         self._stuffed = False  # the transport holds more than a quarter of queue_bytes
         self._reading = True
-        self._leaving: Close | None = None  # the client's Close, while what came before it is still carried out
+        self._eof = False  # the client ended its half
+        self._leaving: Close | None = (
+            None  # the client's Close, while what came before it is still carried out
+        )
         self._closing = False  # our last frame is queued
-        self._deadline = 0.0
+        self._deadline = 0.0  # of the handshake, of hello, or of a close; 0 while heartbeats rule
         self.slot = 0
 
     # asyncio
@@ -71,27 +81,33 @@ class Connection(asyncio.Protocol):
             if isinstance(event, Frame):
                 self._frame(event)
             elif isinstance(event, Request) and not wire.eof_sent and wire.respond(event):
-                self._opened()
-        if self._leaving is not None:
-            self._farewell()
-        else:
+                self._session = Session(self._server.hub, self, secrets.token_hex(8), self._server.now())
+                self._end_in(self._server.settings.limits.hello_ms)
+        if self._leaving is None:
             self._take_wire()
         self._regulate()
 
     def eof_received(self) -> bool:
-        self._lost(clean=False)
+        self._eof = True
+        if self._leaving is not None:
+            return True  # `_farewell` closes
+        self._end_session()
+        self._end_in(self._server.settings.drain_ms)
         return False  # the transport writes what it has and closes
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._lost(clean=False)
-        self._server.connections.discard(self)
+        self._closing = True
+        self._end_session()
+        self._session = self._beat = None
+        self._deadline = 0.0
+        self._server.forget(self)
 
     def pause_writing(self) -> None:
         self._stuffed = True
 
     def resume_writing(self) -> None:
         self._stuffed = False
-        # Not from inside the write that drained it: rooms may be going through their members.
+        # Not from inside the write that drained it: a room may be going through its members.
         self._server.loop.call_soon(self._regulate)
 
     # Port
@@ -111,18 +127,23 @@ class Connection(asyncio.Protocol):
     def welcomed(self) -> None:
         beat = self._server.settings.heartbeat
         self._beat = Heartbeat(beat.interval_ms, beat.timeout_ms, self._server.now(), random.random())
+        self._deadline = 0.0
         self._server.wheel.at(self._beat.next(), self)
 
     def close(self, code: int, reason: str, within: float | None = None) -> None:
+        """Say Close after what is queued; ``within`` ms the client must have answered (`Settings.close_ms`)."""
         if self._closing:
             return
-        if self._session is not None:
-            self._session.end(clean=False)
+        self._end_session()
+        if self._wire.state is CONNECTING:
+            self._transport.abort()
+            return
         if self._wire.state is OPEN:
             self._wire.send_close(code, reason)
         self._leaving = None
-        self._take_wire()
         self._end_in(self._server.settings.close_ms if within is None else within)
+        self._take_wire()
+        self._read(True)
 
     # What the server calls
 
@@ -133,45 +154,50 @@ class Connection(asyncio.Protocol):
             return
         data = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
+        if self._pending and self._beat is not None:
+            self._beat.sent_at = self._server.now()
         self._pending = 0
         self._written += len(data)
         self._transport.write(data)
-        if self._beat is not None:
-            self._beat.sent_at = self._server.now()
-        if self._transport.get_write_buffer_size() > self._server.settings.limits.queue_bytes and not self._closing:
-            # It gets all that is queued, without a hole, and the reason, if it reads now; nothing more (DISC-7).
+        if (
+            not self._closing
+            and self._transport.get_write_buffer_size() > self._server.settings.limits.queue_bytes
+        ):
+            # If it reads now it gets all that is queued, without a hole, and the reason; nothing more (DISC-7).
             self.close(4002, CLOSES[4002].reason(), self._server.settings.drain_ms)
+        elif self._session is not None and self._session.waiting:
+            self._server.loop.call_soon(self._regulate)
 
     def on_timer(self, now: float) -> float | None:
-        if self._transport.is_closing() and not self._transport.get_write_buffer_size():
-            return None
+        if self._deadline > now:
+            return self._deadline
         if self._deadline:
-            if now < self._deadline:
-                return self._deadline
-            return self._overdue()
-        assert self._beat is not None
-        return self._beat_due(self._beat, now)
+            self._overdue()
+            return self._deadline if self._deadline > now else None
+        return self._on_beat(now)
+
+    def abort(self) -> None:
+        """End the TCP connection at once."""
+        self._transport.abort()
 
     # Inside
 
-    def _opened(self) -> None:
-        self._session = Session(self._server.hub, self, secrets.token_hex(8), self._server.now())
-        self._end_in(self._server.settings.limits.hello_ms)
-
     def _frame(self, frame: Frame) -> None:
-        if frame.opcode is Opcode.CLOSE:
-            self._leaving = self._wire.close_rcvd
-            self._end_in(FAREWELL_MS)
-        elif frame.opcode in (Opcode.TEXT, Opcode.BINARY) and not frame.fin:
-            self._parts = [bytes([frame.opcode]), frame.data]
-        elif frame.opcode is Opcode.CONT and not frame.fin:
-            self._parts.append(frame.data)
-        elif frame.opcode is Opcode.CONT:
-            opcode, *parts = self._parts
-            self._parts = []
-            self._message(Opcode(opcode[0]), b"".join([*parts, frame.data]))
-        elif frame.opcode in (Opcode.TEXT, Opcode.BINARY):
-            self._message(frame.opcode, frame.data)
+        """One frame; fragments are put together here, their sum was checked by the wire."""
+        opcode = frame.opcode
+        if opcode is Opcode.CLOSE:
+            if not self._closing:
+                self._leaving = self._wire.close_rcvd
+                self._end_in(FAREWELL_MS)
+        elif opcode in DATA:
+            if opcode is not Opcode.CONT:
+                self._opcode = opcode
+            if self._parts or not frame.fin:
+                self._parts.append(frame.data)
+            if frame.fin:
+                data = b"".join(self._parts) if self._parts else frame.data
+                self._parts.clear()
+                self._message(self._opcode, bytes(data))
 
     def _message(self, opcode: Opcode, data: bytes) -> None:
         if self._session is None or self._closing:
@@ -182,6 +208,7 @@ class Connection(asyncio.Protocol):
                 text = data.decode()  # the sans-I/O core leaves UTF-8 to us
             except UnicodeDecodeError:
                 self._wire.fail(1007)
+                self._take_wire()
                 return
         self._session.receive(text, self._server.now())
 
@@ -192,13 +219,18 @@ class Connection(asyncio.Protocol):
         self._session.pump()
         if self._leaving is not None:
             self._farewell()
-        reading = not self._session.waiting or self._leaving is not None
-        if reading != self._reading:
-            self._reading = reading
-            if reading:
-                self._transport.resume_reading()
-            else:
-                self._transport.pause_reading()
+        self._read(not self._session.waiting or self._leaving is not None)
+
+    def _read(self, reading: bool) -> None:
+        if reading == self._reading or self._eof or self._transport.is_closing():
+            return
+        self._reading = reading
+        if reading:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
+            self._drained = self._written - self._transport.get_write_buffer_size()
+            self._server.wheel.at(self._server.now() + WATCH_MS, self)
 
     def _farewell(self, *, force: bool = False) -> None:
         """Echo the client's Close once everything that came before it has taken effect (DISC-9, DISC-12)."""
@@ -207,33 +239,71 @@ class Connection(asyncio.Protocol):
             self._session.pump(force=force)
             if (self._session.waiting or self._session.busy) and not force:
                 return
-            self._session.end(clean=self._leaving.code == 1000)
+            self._session.end(clean=self._leaving.code == CloseCode.NORMAL_CLOSURE)
         self._leaving = None
         self._take_wire()
 
     def _take_wire(self) -> None:
-        """Queue what the wire has to say; after its Close or refusal nothing else goes out."""
-        wire = self._wire
-        for data in wire.data_to_send():
+        """Queue what the wire has to say; after its Close or its refusal nothing else goes out."""
+        for data in self._wire.data_to_send():
             if data:
-                self.send(data)
+                if not self._out:
+                    self._server.flush_later(self)
+                self._out.append(data)
             else:
                 self._end_of_stream()
-        if wire.close_sent is not None:
+        if self._wire.close_sent is not None:
             self._closing = True
 
     def _end_of_stream(self) -> None:
-        """The wire is done: end our half, give the client a moment to end the other, keep reading till then."""
-        self._lost(clean=False)
+        """End our half, and give the client a moment to end the other: to close with its data unread would
+        reset the connection, and it might never see our Close."""
+        self._end_session()
         self.flush()
         self._closing = True
-        if not self._transport.is_closing() and self._transport.can_write_eof():
+        if self._eof or not self._transport.can_write_eof():
+            self._transport.close()
+        elif not self._transport.is_closing():
             self._transport.write_eof()
         self._end_in(self._server.settings.drain_ms)
 
-    def _lost(self, *, clean: bool) -> None:
+    def _overdue(self) -> None:
+        """The handshake, hello or a close took too long."""
+        if self._leaving is not None:
+            self._farewell(force=True)
+        elif self._session is not None and not self._closing and not self._eof:
+            self.close(4408, CLOSES[4408].reason())
+        else:
+            self._transport.abort()
+
+    def _on_beat(self, now: float) -> float | None:
+        beat = self._beat
+        if beat is None or self._session is None:
+            return None
+        if not self._reading:
+            # Its frames lie unread: what it takes from us is then its sign of life (BEAT-4, BEAT-8).
+            drained = self._written - self._transport.get_write_buffer_size()
+            if drained > self._drained or self._session.busy:
+                beat.heard_at = now
+            self._drained = drained
+        for due in beat.due(now):
+            if due == "ping":
+                if not self._out:
+                    self._server.flush_later(self)
+                self._out.append(PING)
+            elif due == "tick":
+                self.send(self._server.tick())
+            elif self._transport.get_write_buffer_size():
+                self._transport.abort()
+                return None
+            else:
+                self.close(4001, CLOSES[4001].reason(), self._server.settings.drain_ms)
+                return self._deadline
+        return beat.next() if self._reading else min(beat.next(), now + WATCH_MS)
+
+    def _end_session(self) -> None:
         if self._session is not None:
-            self._session.end(clean=clean)
+            self._session.end(clean=False)
 
     def _end_in(self, delay: float) -> None:
         self._deadline = self._server.now() + delay

@@ -58,10 +58,13 @@ class Wire(ServerProtocol):
             response = self.reject(http.HTTPStatus.OK, "ok\n")
         elif path == "/":
             response = self.reject(
-                http.HTTPStatus.OK, f"This is a roomproof server.\nThe WebSocket is at {ENDPOINT}, subprotocol {SUBPROTOCOL}.\n"
+                http.HTTPStatus.OK,
+                f"This is a roomproof server.\nThe WebSocket is at {ENDPOINT}, subprotocol {SUBPROTOCOL}.\n",
             )
         else:
-            response = self.reject(http.HTTPStatus.NOT_FOUND, f"nothing here; the WebSocket is at {ENDPOINT}\n")
+            response = self.reject(
+                http.HTTPStatus.NOT_FOUND, f"nothing here; the WebSocket is at {ENDPOINT}\n"
+            )
         if request.method == "HEAD":
             response.body = b""
         return response
@@ -89,7 +92,9 @@ class Wire(ServerProtocol):
     def recv_frame(self, frame: Frame) -> None:
         """The library's, with the message size counted here: its own count would refuse a Ping between fragments."""
         if frame.opcode in DATA:
-            self._received = self._received + len(frame.data) if frame.opcode is Opcode.CONT else len(frame.data)
+            self._received = (
+                self._received + len(frame.data) if frame.opcode is Opcode.CONT else len(frame.data)
+            )
             if self._received > self._frame_bytes:
                 raise PayloadTooBig(self._received, self._frame_bytes)
             left = self._frame_bytes - (0 if frame.fin else self._received)

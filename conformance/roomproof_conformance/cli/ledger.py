@@ -1,0 +1,165 @@
+"""The commands that run nothing: `list`, `explain`, `judge`, `dialect check`, `hooks check`."""
+
+from __future__ import annotations
+
+import json
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import click
+
+from roomproof_protocol import Requirement, requirements
+
+from ..checks import Check, all_checks
+from .main import EXIT_USAGE
+from .run_command import fail, known_checks
+
+
+def _by_row() -> dict[str, list[Check]]:
+    by_row: dict[str, list[Check]] = {row.id: [] for row in requirements()}
+    for check in all_checks():
+        by_row[check.requirement].append(check)
+    return by_row
+
+
+def _state(row: Requirement, checks: list[Check]) -> str:
+    if row.reserved:
+        return "reserved"
+    if not row.observable:
+        return "not observable"
+    return f"{len(checks)} check{'s' if len(checks) != 1 else ''}" if checks else "no check yet"
+
+
+def list_rows(patterns: tuple[str, ...], as_json: bool) -> int:
+    """Print the ledger: every requirement that matches, with its checks, and the counts."""
+    try:
+        known_checks(patterns)
+    except ValueError as error:
+        return fail(str(error), EXIT_USAGE)
+    by_row = _by_row()
+
+    def wanted(row: Requirement) -> bool:
+        names = [row.id, *(check.id for check in by_row[row.id])]
+        return not patterns or any(fnmatchcase(name, glob) for glob in patterns for name in names)
+
+    rows = [row for row in requirements() if wanted(row)]
+    observable = [row for row in rows if row.observable and not row.reserved]
+    counts = {
+        "requirements": len(rows),
+        "reserved": sum(row.reserved for row in rows),
+        "observable": len(observable),
+        "checked": sum(bool(by_row[row.id]) for row in observable),
+        "checks": sum(len(by_row[row.id]) for row in rows),
+    }
+    if as_json:
+        ledger: list[dict[str, Any]] = [
+            {
+                "id": row.id,
+                "level": row.level,
+                "text": row.text,
+                "tags": sorted(row.tags),
+                "needs": list(row.needs),
+                "state": _state(row, by_row[row.id]),
+                "why_not": row.why_not,
+                "checks": [{"id": check.id, "title": check.title} for check in by_row[row.id]],
+            }
+            for row in rows
+        ]
+        click.echo(json.dumps({"counts": counts, "requirements": ledger}, indent=1, ensure_ascii=False))
+        return 0
+    for row in rows:
+        tags = "".join(f" [{tag}]" for tag in sorted(row.tags))
+        click.echo(f"{row.id:<9} {row.level:<6} {_state(row, by_row[row.id])}{tags}")
+        for check in by_row[row.id]:
+            click.echo(f"    {check.id}: {check.title}")
+    click.echo(
+        "{requirements} requirements, {reserved} of them reserved; {observable} observable, "
+        "{checked} of these checked by {checks} checks".format(**counts)
+    )
+    return 0
+
+
+def explain(identifier: str) -> int:
+    """Print one requirement, why it can or cannot be seen, and its checks."""
+    try:
+        known_checks((identifier,))
+    except ValueError as error:
+        return fail(str(error), EXIT_USAGE)
+    by_row = _by_row()
+    row = next(row for row in requirements() if row.id == identifier.partition(".")[0])
+    click.echo(f"{row.id} ({row.level}) {row.text}")
+    if row.tags:
+        click.echo("Needs: " + ", ".join(_TAGS[tag] for tag in sorted(row.tags)))
+    if row.needs:
+        click.echo("Applies to targets that offer: " + ", ".join(row.needs))
+    if row.reserved:
+        click.echo("Reserved for a later version of the protocol.")
+    elif not row.observable:
+        click.echo(f"Not observable: {row.why_not}")
+    for check in by_row[row.id]:
+        if identifier in (row.id, check.id):
+            click.echo(f"\n{check.id}\n    {check.title}")
+    if not by_row[row.id] and row.observable and not row.reserved:
+        click.echo("\nNo check of this version judges it.")
+    return 0
+
+
+_TAGS = {
+    "cfg": "a setting of the server [cfg]",
+    "hook": "the hooks start and stop [hook]",
+    "2n": "two nodes [2n]",
+    "auth": "a source of tokens [auth]",
+}
+
+
+def judge_file(file: str) -> int:
+    """Judge a transcript offline and print a line for each check."""
+    from ..judging import judge_case
+    from ..transcript import read
+    from ..verdicts import Verdict
+
+    levels = {row.id: row.level for row in requirements()}
+    try:
+        with Path(file).open(encoding="utf-8") as lines:
+            transcript = read(lines, source=file)
+        if not transcript.records or transcript.records[0].kind != "case":
+            raise ValueError(f"{file}: does not begin with a record of kind case")
+        checks = transcript.records[0].data["checks"]
+        conclusions = judge_case(transcript, checks, lambda check: levels.get(check.partition(".")[0], "MUST"))
+    except (ValueError, UnicodeDecodeError) as error:
+        return fail(str(error), EXIT_USAGE)
+    for check, conclusion in conclusions.items():
+        click.echo(f"{conclusion.verdict.value:<13} {check}")
+        if conclusion.judged is not None and conclusion.verdict is not Verdict.PASS:
+            finding = conclusion.judged.finding
+            click.echo(f"    {conclusion.judged.sentence}\n    expected: {finding.expected}\n    seen: {finding.seen}")
+    return int(any(c.verdict is Verdict.FAIL for c in conclusions.values()))
+
+
+def check_dialect(file: str) -> int:
+    """Say whether a dialect file is right, and what it claims."""
+    from ..dialects import DialectError, load
+
+    try:
+        dialect = load(file)
+    except DialectError as error:
+        for problem in error.problems:
+            fail(problem, EXIT_USAGE)
+        return EXIT_USAGE
+    click.echo(f"{dialect.name}: right")
+    click.echo(f"actions: {', '.join(sorted(dialect.actions))}")
+    click.echo(f"capabilities: {', '.join(sorted(dialect.capabilities(dialect.claims_for({}))))}")
+    return 0
+
+
+def check_hooks(file: str) -> int:
+    """Say whether a hook file is right."""
+    from ..hooks import HookError, load
+
+    try:
+        hooks = load(file)
+    except HookError as error:
+        return fail(str(error), EXIT_USAGE)
+    click.echo(f"{hooks.path}: right; start: {' '.join(hooks.start)}")
+    return 0

@@ -1,0 +1,153 @@
+"""`roomproof URL`: makes the plan, runs it, prints and writes the results, and leaves nothing running."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import signal
+from typing import Any
+
+import click
+
+from ..dialects import DialectError, load
+from ..hooks import HookError, Hooks
+from ..hooks import load as load_hooks
+from ..results import RunResult
+from ..run import SHORT_TIMERS, Plan, Runner, TargetError
+from .main import EXIT_UNREACHABLE, EXIT_USAGE
+
+
+def execute(**options: Any) -> int:
+    """Run with the options of the command line; the exit code."""
+    from ..report.terminal import TerminalProgress
+
+    try:
+        plan = make_plan(options)
+        _check_writable(options)
+    except (DialectError, HookError, ValueError) as error:
+        return fail(str(error), EXIT_USAGE)
+    with TerminalProgress() as progress:
+        plan.progress = progress
+        runner = Runner(plan)
+        try:
+            result = asyncio.run(_interruptible(runner))
+        except TargetError as error:
+            progress.stop()
+            return fail(str(error), EXIT_UNREACHABLE)
+    return report(result, options)
+
+
+async def _interruptible(runner: Runner) -> RunResult:
+    """The run; Ctrl-C or SIGTERM ends it and keeps what was reached."""
+    task = asyncio.create_task(runner.run())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:  # cancelled before it could begin
+        runner.result.interrupted = True
+        return runner.result
+    except BaseExceptionGroup as group:
+        raise next(_leaves(group)) from None
+    finally:
+        await asyncio.shield(runner.stop_all())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Any:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+def make_plan(options: dict[str, Any]) -> Plan:
+    """Check the options against each other. Raises ValueError, DialectError or HookError with one clear line."""
+    url, hooks_name = options["url"], options["hooks"]
+    if bool(url) == bool(hooks_name):
+        raise ValueError("name a server: either a URL (ws://host:port/path) or --hooks FILE that starts one")
+    if url and not url.startswith(("ws://", "wss://")):
+        raise ValueError(f"{url!r} is no WebSocket address: expected ws://host:port/path or wss://host:port/path")
+    if options["timers"] == "short" and not hooks_name:
+        raise ValueError("--timers short needs --hooks: a server that is already running cannot be set")
+    hooks: Hooks | None = load_hooks(hooks_name) if hooks_name else None
+    known_checks(options["only"] + options["skip"])
+    words = ["roomproof", url] if url else ["roomproof", "--hooks", hooks_name]
+    if options["dialect"] != "native":
+        words += ["--dialect", options["dialect"]]
+    if options["timers"] == "short":
+        words += ["--timers", "short"]
+    return Plan(
+        load(options["dialect"]),
+        url,
+        hooks,
+        SHORT_TIMERS if options["timers"] == "short" else {},
+        options["only"],
+        options["skip"],
+        options["jobs"],
+        options["scale"],
+        options["longest"],
+        shlex.join(words),
+    )
+
+
+def known_checks(globs: tuple[str, ...]) -> None:
+    """Raise ValueError for a pattern that selects nothing, with the nearest that would."""
+    import difflib
+    from fnmatch import fnmatchcase
+
+    from roomproof_protocol import requirements
+
+    from ..checks import all_checks
+
+    checks = [check.id for check in all_checks()]
+    names = [*checks, *(row.id for row in requirements())]
+    for glob in globs:
+        if any(fnmatchcase(name, glob) for name in names):
+            continue
+        near = difflib.get_close_matches(glob.upper(), names, 1, 0.5)
+        hint = f"did you mean {near[0]}?" if near else "`roomproof list` shows all"
+        raise ValueError(f"no requirement or check is called {glob!r}; {hint}")
+
+
+def _check_writable(options: dict[str, Any]) -> None:
+    """A report that cannot be written is said before the run, not after it."""
+    from pathlib import Path
+
+    for name in ("html", "json_file"):
+        file = options[name]
+        if file and file != "-":
+            parent = Path(file).absolute().parent
+            try:
+                parent.mkdir(parents=True, exist_ok=True)
+                with Path(file).open("a"):
+                    pass
+            except OSError as error:
+                raise ValueError(f"cannot write {file}: {error.strerror}") from None
+
+
+def report(result: RunResult, options: dict[str, Any]) -> int:
+    """Print and write everything that was asked for; the exit code of the run."""
+    from ..report import write_html, write_json, write_transcripts
+    from ..report.terminal import print_result
+
+    if options["json_file"]:
+        write_json(result, options["json_file"])
+    if options["json_file"] != "-":
+        print_result(result, verbose=options["verbose"])
+    if options["html"]:
+        write_html(result, options["html"])
+        click.echo(f"report: {options['html']}", err=True)
+    if options["transcripts"]:
+        write_transcripts(result, options["transcripts"])
+        click.echo(f"transcripts: {options['transcripts']}", err=True)
+    return result.exit_code
+
+
+def fail(line: str, code: int) -> int:
+    """One clear line on stderr, and the exit code."""
+    click.echo(f"roomproof: {line}", err=True)
+    return code

@@ -1,0 +1,227 @@
+"""A dialect at work on one connection: actions out, canonical events in.
+
+Sans-I/O: it is handed what arrived and says what to write; who calls it owns the socket and the clock.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from roomproof_conformance.events import Event
+
+from .codecs import Outgoing, Unreadable
+from .dialect import ARGUMENTS, Dialect, Step, authority
+from .errors import DialectError, did_you_mean
+from .filters import MISSING
+from .templates import Template, Unresolved
+
+_IDS: Final = frozenset({"id", "nonce"})
+_OF_A_ROOM: Final = frozenset({"joined", "left", "message", "history", "ack", "kicked", "roster"})
+
+
+class Session:
+    """One connection's state: the values known so far, and how its rooms are spelled."""
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        *,
+        nick: str,
+        room: str | None = None,
+        variables: Mapping[str, Any] | None = None,
+        fresh: Callable[[], str] | None = None,
+    ) -> None:
+        """`room` is the connection's own where it has one; `fresh` makes ids that were never used before."""
+        self.dialect = dialect
+        self.room = room
+        values = {**dialect.variables, "nick": nick, **(variables or {})}
+        self.variables: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
+        counter = itertools.count(1)
+        self._fresh = fresh or (lambda: f"r{next(counter)}")
+        self._labels: dict[str, str] = {}
+        if room is not None:
+            self.variables["room"] = room
+            self.variables["room_label"] = self.room_label(room)
+
+    def address(self, base: str) -> str:
+        """The address to connect to (see `Dialect.url`); templates know host and port from then on."""
+        url = self.dialect.url(base, **self.variables)
+        self.variables.update(authority(url))
+        return url
+
+    @property
+    def identity(self) -> str:
+        """Who this connection is in the `from` of events: the captured `user`, else the nick."""
+        return str(self.variables.get("user", self.variables["nick"]))
+
+    # -- rooms ------------------------------------------------------------------------------------
+
+    def room_label(self, room: str) -> str:
+        """A room's spelling on the wire."""
+        try:
+            label = str(self.dialect.room_label.render({**self.variables, "room": room}))
+        except Unresolved as missing:
+            raise DialectError(f"{self.dialect.name}: room_label: {missing} has no value") from None
+        self._labels[label] = room
+        return label
+
+    def room_of(self, label: Any) -> Any:
+        """The canonical name of a room as the wire spells it; a spelling that was never used here stays as
+        it is.
+        """
+        return self._labels.get(label, label) if isinstance(label, str) else label
+
+    # -- out --------------------------------------------------------------------------------------
+
+    def begin(self, action: str, **args: Any) -> Exchange:
+        """Start an action; an argument that is None is not given.
+
+        Raises DialectError when the dialect does not offer it, an argument is not one of `ARGUMENTS`, a
+        value that its frames need is missing, or the connection is bound to another room and the frames name
+        none.
+        """
+        steps = self.dialect.steps.get(action)
+        if steps is None:
+            near = did_you_mean(action, self.dialect.steps)
+            raise DialectError(f"{self.dialect.name}: action {action!r} is not offered{near}")
+        given = {name: value for name, value in args.items() if value is not None}
+        for name in given:
+            if name not in ARGUMENTS[action] and name not in _IDS:
+                raise DialectError(
+                    f"{action} takes no argument {name!r}{did_you_mean(name, ARGUMENTS[action])}"
+                )
+        room = given.get("room")
+        if room is not None:
+            bound = self.dialect.room_in_url and self.room is not None and room != self.room
+            if bound and (action == "join" or not self.dialect.accepts(action, "room")):
+                raise DialectError(
+                    f"{action}: this connection is bound to room {self.room!r} by its address; "
+                    f"room {room!r} needs a connection of its own"
+                )
+            given["room_label"] = self.room_label(room)
+        return Exchange(self, action, steps, given)
+
+    def fresh(self) -> str:
+        return self._fresh()
+
+    def keepalive(self) -> tuple[float, list[Outgoing]] | None:
+        """The period in seconds and the frames that a client must send to stay a member; None if nothing is
+        asked.
+        """
+        kept = self.dialect.keepalive
+        if kept is None:
+            return None
+        variables = {**self.variables, "nonce": self._fresh(), "id": self._fresh()}
+        return kept[0], [self.render(template, variables, "keepalive") for template in kept[1]]
+
+    def render(self, template: Template, variables: Mapping[str, Any], what: str) -> Outgoing:
+        """A frame to write; raises DialectError when a value is missing."""
+        try:
+            return self.dialect.outgoing(template, variables)
+        except Unresolved as missing:
+            raise DialectError(f"{self.dialect.name}: {what}: {missing} has no value") from None
+
+    # -- in ---------------------------------------------------------------------------------------
+
+    def receive(self, payload: str | bytes, *, now: float = 0.0) -> list[Event]:
+        """The events of one message; never raises on what a server sends."""
+        return [self._event(tree) for tree in self.dialect.codec.decode(payload)]
+
+    def _event(self, tree: Any) -> Event:
+        rule = self.dialect.rule_for(tree, self.variables)
+        if rule is None:
+            why = f"not {self.dialect.codec.name}" if isinstance(tree, Unreadable) else ""
+            return Event("unclassified", {}, tree, why)
+        fields = rule.extract(tree)
+        if "room" in fields:
+            fields["room"] = self.room_of(fields["room"])
+        elif self.room is not None and rule.kind in _OF_A_ROOM:
+            fields["room"] = self.room
+        return Event(rule.kind, fields, tree, rule.name)
+
+    def reactions(self, event: Event) -> list[tuple[str, Outgoing]]:
+        """What a polite client answers by itself, each with its role, which the caller may switch off."""
+        made: list[tuple[str, Outgoing]] = []
+        for reaction in self.dialect.reactions:
+            if reaction.pattern.matches(event.tree, self.variables):
+                try:
+                    variables = {
+                        **self.variables,
+                        "event": event.tree,
+                        "id": self._fresh(),
+                        "nonce": self._fresh(),
+                    }
+                    made.append((reaction.role, self.dialect.outgoing(reaction.send, variables)))
+                except Unresolved:
+                    continue  # the server's frame lacks what its answer repeats
+        return made
+
+
+class Exchange:
+    """One action in progress. The caller writes and clears `outgoing` after `begin` and after each `step`."""
+
+    __slots__ = (
+        "_at",
+        "_session",
+        "_steps",
+        "_variables",
+        "action",
+        "done",
+        "event",
+        "ok",
+        "outgoing",
+        "ref",
+    )
+
+    def __init__(
+        self, session: Session, action: str, steps: tuple[Step, ...], given: Mapping[str, Any]
+    ) -> None:
+        self.action = action
+        self.outgoing: list[Outgoing] = []
+        self.done = False
+        self.ok = False
+        self.event: Event | None = None
+        self._session = session
+        self._variables = {**session.variables, "id": session.fresh(), "nonce": "", **given}
+        if "nonce" not in given:
+            self._variables["nonce"] = session.fresh()
+        self._steps = [step for step in steps if step.wanted(self._variables)]
+        uses_id = any(step.send is not None and "id" in step.send.names for step in self._steps)
+        self.ref: str | None = str(self._variables["id"]) if uses_id else None
+        self._at = 0
+        self._advance()
+
+    @property
+    def timeout(self) -> float:
+        """Seconds to wait for the frame that is expected now."""
+        return 0.0 if self.done else self._steps[self._at].timeout
+
+    def step(self, event: Event) -> bool:
+        """Offer an event; True when it was the one expected, or the failure."""
+        if self.done:
+            return False
+        step = self._steps[self._at]
+        if step.expect is not None and step.expect.matches(event.tree, self._variables):
+            for name, read in step.capture:
+                value = read(event.tree)
+                if value is not MISSING:
+                    self._variables[name] = self._session.variables[name] = value
+            self.event = event
+            self._at += 1
+            self._advance()
+            return True
+        if step.fail is not None and step.fail.matches(event.tree, self._variables):
+            self.event, self.done = event, True
+            return True
+        return False
+
+    def _advance(self) -> None:
+        while self._at < len(self._steps):
+            template = self._steps[self._at].send
+            if template is None:
+                return
+            self.outgoing.append(self._session.render(template, self._variables, self.action))
+            self._at += 1
+        self.done = self.ok = True

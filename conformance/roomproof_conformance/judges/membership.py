@@ -1,0 +1,89 @@
+"""Judges of what an open socket promises, and of how signs of life are spread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..transcript import Record
+from ..verdicts import Finding
+from .base import Judge, how_it_ended
+
+
+@dataclass
+class Hears(Judge):
+    """As long as `conn` is open it receives every one of the texts that others sent to its room after record `after`.
+
+    `may_end`: the server may end the connection (it claims that such a client is let go); what it
+    must not do is to leave the socket open and the member out (BEAT-5).
+    """
+
+    conn: str
+    room: str
+    texts: list[str]
+    after: int
+    may_end: bool = False
+    _start: float = field(default=0.0, init=False)
+    _sent: dict[str, Record] = field(default_factory=dict, init=False)
+    _got: dict[str, Record] = field(default_factory=dict, init=False)
+    _end: Record | None = field(default=None, init=False)
+
+    def step(self, record: Record) -> None:
+        if record.index == self.after:
+            self._start = record.t
+        if record.kind == "op" and record.data["op"] == "send" and record.data["args"].get("text") in self.texts:
+            self._sent[record.data["args"]["text"]] = record
+        elif record.conn != self.conn:
+            return
+        elif record.kind == "event" and record.data["kind"] == "message":
+            text = record.data["fields"].get("text")
+            if text in self.texts:
+                self._got.setdefault(text, record)
+        elif record.kind == "end" and record.data["by"] == "server":
+            self._end = record
+
+    def settled(self) -> bool:
+        return self._end is not None
+
+    def end(self) -> Finding:
+        expected = f"{self.conn} hears its room while its socket is open" + ("" if self.may_end else ", and stays connected")
+        if self._end is not None and not self.may_end:
+            return Finding("broken", expected, how_it_ended(self._end), (self._end.index,))
+        missed = [self._sent[t] for t in self.texts if t in self._sent and t not in self._got]
+        if self._end is not None:
+            missed = [record for record in missed if record.t < self._end.t - 1.0]
+        if not missed:
+            return Finding("holds", expected, f"heard {len(self._got)} of {len(self.texts)}")
+        last = max((r for r in self._got.values()), key=lambda r: r.t, default=None)
+        heard = f"last heard {last.t - self._start:.1f} s after its last frame" if last else "heard nothing"
+        seen = f"{heard}; missed what was sent {missed[0].t - self._start:.1f} s after it"
+        seen += f"; {how_it_ended(self._end)}" if self._end else "; its socket is still open"
+        return Finding("broken", expected, seen, tuple(r.index for r in (last, missed[0], self._end) if r is not None))
+
+
+@dataclass
+class SpreadPings(Judge):
+    """The first Pings of the connections, counted from each one's handshake, fall into I/2..I and not all together."""
+
+    conns: list[str]
+    interval: float
+    _opened: dict[str, float] = field(default_factory=dict, init=False)
+    _first: dict[str, Record] = field(default_factory=dict, init=False)
+
+    def step(self, record: Record) -> None:
+        if record.conn not in self.conns:
+            return
+        if record.kind == "handshake":
+            self._opened[record.conn] = record.t
+        elif record.kind == "received" and record.data["opcode"] == 9:
+            self._first.setdefault(record.conn, record)
+
+    def end(self) -> Finding:
+        expected = f"first Pings spread between {self.interval / 2:g} and {self.interval:g} s"
+        delays = sorted(record.t - self._opened[conn] for conn, record in self._first.items())
+        if len(delays) < len(self.conns) // 2:
+            return Finding("unclear", expected, f"only {len(delays)} of {len(self.conns)} connections got a Ping in time")
+        width = delays[-1] - delays[0]
+        seen = f"{len(delays)} first Pings between {delays[0]:.2f} and {delays[-1]:.2f} s"
+        if width >= self.interval * 0.2:
+            return Finding("holds", expected, seen)
+        return Finding("unclear" if self.noise > self.interval * 0.1 else "broken", expected, seen)

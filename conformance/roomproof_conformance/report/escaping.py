@@ -1,0 +1,69 @@
+"""Hostile text made harmless to look at: the one place that every report puts foreign text through.
+
+What a target sends may hold terminal escapes, text that runs backwards, half a surrogate pair or a
+megabyte of one letter. Here it becomes visible and short; quoting for HTML is the template's work.
+Knows no report format.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+"""General categories that a reader cannot see, or that change how the text around them looks."""
+
+STACKED = 3
+"""Combining marks on one letter; more of them paint over the lines above and below."""
+
+PLAIN = str.maketrans({"–": "-", "—": "-", "‑": "-", "…": "...", "“": '"', "”": '"', "‘": "'", "’": "'", "→": "->", "←": "<-", "·": "-"})
+
+
+def visible(text: str, limit: int | None = None) -> str:
+    """`text` on one line, each hidden character as `\\x1b`, `\\u202e` or `\\U000e0041`.
+
+    Cut after `limit` characters of the original, with its whole length said.
+    """
+    cut = text if limit is None or len(text) <= limit else text[:limit]
+    shown = cut if cut.isascii() and cut.isprintable() else _uncovered(cut)
+    return shown if len(cut) == len(text) else f"{shown}… ({len(text):,} characters)"
+
+
+def payload(text: str | None, base64: str | None, length: int, limit: int) -> str:
+    """The payload of a frame as a transcript keeps it: text, or the base64 of bytes; `length` is its size in bytes."""
+    if text is None:
+        kept = base64 or ""
+        return f"{length:,} bytes, base64 {visible(kept[:limit])}{'…' if len(kept) > limit else ''}"
+    if len(text) > limit:
+        return f"{visible(text[:limit])}… ({length:,} bytes)"
+    cut = length > len(text.encode("utf-8", "surrogatepass"))
+    return visible(text) + (f"… ({length:,} bytes)" if cut else "")
+
+
+def encodable(text: str, encoding: str) -> str:
+    """`text` so that a stream of this encoding can write it: plain punctuation, then escapes for what is left."""
+    if encoding.lower().replace("-", "").startswith("utf"):
+        return text
+    return text.translate(PLAIN).encode(encoding, "backslashreplace").decode(encoding)
+
+
+def file_name(text: str) -> str:
+    """A name that is safe on any file system and as an HTML id: never empty, hidden or longer than 100 characters."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:100].lstrip(".-") or "_"
+
+
+def _uncovered(text: str) -> str:
+    shown = []
+    marks = 0
+    for char in text:
+        category = unicodedata.category(char)
+        marks = marks + 1 if category in ("Mn", "Me") else 0
+        shown.append(_escape(char) if category in HIDDEN or marks > STACKED else char)
+    return "".join(shown)
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

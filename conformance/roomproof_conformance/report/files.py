@@ -1,0 +1,52 @@
+"""Files that a run leaves behind: written whole or not at all, with one clear line when that fails."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
+
+from ..results import RunResult
+from .escaping import file_name
+
+
+class ReportError(Exception):
+    """A report could not be written: one clear line (what, where, why)."""
+
+
+def write(path: Path, content: Callable[[TextIO], object]) -> None:
+    """Make `path` and the folders above it. A file of that name is replaced only when `content` has written all of it.
+
+    Raises ReportError.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+                content(file)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise ReportError(f"{path}: cannot be written: {error.strerror or error}; give a path in a folder of yours") from None
+
+
+def write_transcripts(result: RunResult, folder: Path) -> dict[str, Path]:
+    """Write one file of JSON lines for each case; gives the path of each by the case's name.
+
+    Names are made safe and differ also where letter case does not count. Raises ReportError.
+    """
+    paths: dict[str, Path] = {}
+    taken: set[str] = set()
+    for case, transcript in result.transcripts.items():
+        stem = name = file_name(case)
+        count = 1
+        while name.lower() in taken:
+            count += 1
+            name = f"{stem}~{count}"
+        taken.add(name.lower())
+        paths[case] = folder / f"{name}.jsonl"
+        write(paths[case], transcript.write)
+    return paths

@@ -1,0 +1,250 @@
+"""The heartbeat: the dead are found, the living are kept, and an open socket means membership.
+
+What keeps a client alive is what the target claims: WebSocket pongs, answers to its own kind of
+ping, or frames that a client must send by itself.
+"""
+
+from __future__ import annotations
+
+from ..case import Case
+from ..checks import scenario
+from ..dialects import Claims, Heartbeat
+from ..judges import Arrives, Ends, Pings, Pongs, Stays
+from ..judges.membership import Hears, SpreadPings
+
+SLACK = 2.0
+"""Seconds of slack that the protocol grants to bounds on time."""
+
+
+def beat_of(claims: Claims) -> Heartbeat:
+    assert claims.heartbeat is not None
+    return claims.heartbeat
+
+
+def times(claims: Claims) -> tuple[float, float]:
+    """Interval and timeout in seconds; 0 where nothing is claimed."""
+    beat = claims.heartbeat
+    return ((beat.interval or 0.0), (beat.timeout or 0.0)) if beat else (0.0, 0.0)
+
+
+def one_round(claims: Claims) -> float:
+    return sum(times(claims)) + SLACK
+
+
+def three_rounds(claims: Claims) -> float:
+    return 3 * sum(times(claims))
+
+
+@scenario("BEAT-1.idle", needs="heartbeat server_heartbeat", waits=lambda c: times(c)[0] * 2 + SLACK)
+async def pings_come(case: Case) -> None:
+    """An idle connection gets the server's sign of life at least every interval."""
+    interval, _timeout = times(case.claims)
+    client = await case.member(case.room())
+    sign = "ping" if beat_of(case.claims).frame == "ping" else "heartbeat"
+    begin = case.mark("idle from here")
+    await case.wait(interval * 2 + SLACK, "idle")
+    end = case.mark("idle until here")
+    await case.must(Pings(client.name, begin.index, end.index, interval + SLACK, sign), "signs of life come", wait=0)
+
+
+@scenario("BEAT-2.pong")
+async def pong(case: Case) -> None:
+    """A WebSocket Ping is answered by a Pong of equal payload within a second."""
+    client = await case.member(case.room())
+    for payload in (b"", b"roomproof", bytes(range(125))):
+        sent = client.ping(payload)
+        await case.must(Pongs(client.name, sent.index), f"a Ping of {len(payload)} bytes is answered")
+
+
+@scenario("BEAT-2.several", needs="native")
+async def several_pings(case: Case) -> None:
+    """Of several Pings pending at once the latest is answered."""
+    client = await case.member(case.room())
+    sent = [client.ping(f"ping {n}".encode()) for n in range(5)]
+    await case.must(Pongs(client.name, sent[-1].index), "the latest is answered")
+
+
+@scenario("BEAT-2.request", needs="native")
+async def ping_request(case: Case) -> None:
+    """The request `ping` is answered by `pong` within a second, with the server's time."""
+    client = await case.client()
+    op = client.begin("ping")
+    now = {"all_of": [{"is": "integer"}, {"ge": 1}]}
+    await case.told(client, {"kind": "pong", "tree": {"type": "pong", "re": op.ref, "now": now}}, after=op, within=1.0)
+
+
+@scenario("BEAT-3.tick", needs="native", waits=lambda c: times(c)[0] * 2 + SLACK)
+async def tick(case: Case) -> None:
+    """An idle client gets an application frame at least every interval."""
+    interval, _timeout = times(case.claims)
+    client = await case.client()
+    begin = case.mark("idle from here")
+    await case.wait(interval * 2 + SLACK, "idle")
+    end = case.mark("idle until here")
+    await case.must(Pings(client.name, begin.index, end.index, interval + SLACK, "data"), "ticks come", wait=0)
+
+
+@scenario("BEAT-3.busy", needs="native", waits=lambda c: times(c)[0] * 2.5)
+async def no_tick_while_busy(case: Case) -> None:
+    """While other frames flow there is no `tick`."""
+    interval, _timeout = times(case.claims)
+    room = case.room()
+    speaker, listener = await case.members(room, 2)
+    begin = case.mark("busy from here")
+    deadline = case.watch.now() + 2.5 * interval
+    while case.watch.now() < deadline:
+        op = await case.say(speaker, room)
+        await case.wait(min(0.3, interval / 4), "a busy room")
+    await case.delivered(op, [listener], role="given")
+    case.never(listener, {"kind": "heartbeat"}, fence=op, after=begin, says="no tick in a busy room")
+
+
+@scenario("BEAT-4.mute", needs="heartbeat", waits=one_round)
+async def mute(case: Case) -> None:
+    """A client from which nothing comes any more is closed, not before the timeout and not long after."""
+    interval, timeout = times(case.claims)
+    beat = beat_of(case.claims)
+    client = await case.member(case.room())
+    last = client.mute(pongs=beat.frame != "keepalive")
+    await case.ended(
+        client,
+        codes=[beat.code] if beat.code else [],
+        tcp=True,
+        after=last,
+        earliest=timeout if beat.frame != "keepalive" else None,
+        latest=interval + timeout + SLACK,
+        wait=interval + timeout + SLACK + 1.0,
+        says="a dead client is let go",
+    )
+
+
+@scenario("BEAT-4.half-open", needs="heartbeat", waits=lambda c: one_round(c) + 1)
+async def half_open(case: Case) -> None:
+    """A client that neither reads nor writes any more is let go as well."""
+    client = await case.member(case.room())
+    client.freeze()
+    await case.wait(one_round(case.claims) + 0.5, "nobody is there")
+    back = client.thaw()
+    judge = Ends(client.name, back.index, tcp=True, latest=1.0)
+    await case.must(judge, "it was let go meanwhile", wait=2.0)
+
+
+@scenario("BEAT-4.full-buffers", needs="native", conns=4, waits=lambda c: one_round(c) + 1)
+async def full_buffers(case: Case) -> None:
+    """A dead client is let go although everything between it and the server is full."""
+    room = case.room()
+    watcher = await case.member(room)
+    limits = case.advertised["limits"]
+    big = "x" * limits["text_bytes"]
+    while len(watcher.heard) < limits["history"]:
+        sender = await case.member(room, user=f"sender {len(watcher.heard)}")
+        for _ in range(limits["messages"]["count"]):
+            text = case.text()
+            sender.send(room, text + big[len(text) :])
+        known = len(watcher.heard)
+        await case.until(lambda known=known: len(watcher.heard) >= known + limits["messages"]["count"], case.patience)
+        await sender.close()
+    dead = await case.client(receive_buffer=4096)
+    dead.freeze()
+    for _ in range(12):
+        dead.join(room)
+    await case.told(watcher, {"kind": "joined", "from": dead.session.identity}, says="it has joined", role="given")
+    await case.wait(one_round(case.claims) + 0.5, "nobody is there, and everything is full")
+    back = dead.thaw()
+    await case.must(Ends(dead.name, back.index, tcp=True, latest=3.0), "it was let go meanwhile", wait=5.0)
+
+
+@scenario("BEAT-5.silent-member", needs="heartbeat", waits=three_rounds)
+async def silent_member(case: Case) -> None:
+    """A client that only answers the server stays a member: as long as its socket is open it hears the room."""
+    interval, timeout = times(case.claims)
+    room = case.room()
+    speaker, witness, silent = await case.members(room, 3)
+    begin = silent.mute(pongs=False, reactions=False)
+    allowed_end = beat_of(case.claims).frame == "keepalive"
+    texts: list[str] = []
+    deadline = case.watch.now() + three_rounds(case.claims)
+    while case.watch.now() < deadline and not silent.ended:
+        await case.wait(min(max(interval, timeout) / 4, deadline - case.watch.now()), "the member is silent")
+        op = await case.say(speaker, room)
+        texts.append(op.text)
+        await case.delivered(op, [witness], role="given")
+        await case.must(
+            Hears(silent.name, room, list(texts), begin.index, may_end=allowed_end),
+            "an open socket is a member",
+        )
+    if not silent.ended:
+        back = await case.say(silent, room)
+        await case.delivered(back, [witness])
+
+
+@scenario("BEAT-5.claimed-heartbeat", needs="heartbeat", waits=three_rounds)
+async def claimed_heartbeat(case: Case) -> None:
+    """A client that does exactly what the server asks for to stay alive stays connected and a member."""
+    beat = beat_of(case.claims)
+    room = case.room()
+    speaker, client = await case.members(room, 2)
+    if beat.frame != "keepalive":
+        client.mute(pongs=False, reactions=False)
+    wait = three_rounds(case.claims)
+    await case.given(Stays(client.name), "connected", wait=0)
+    async with case.parked(wait, "a heartbeat and nothing else"):
+        await case.until(lambda: client.ended, wait)
+    case.still_open(client)
+    op = await case.say(speaker, room)
+    await case.delivered(op, [client])
+    back = await case.say(client, room)
+    await case.must(Arrives(speaker.name, {"kind": "message", "text": back.text}), "it is heard")
+
+
+@scenario("BEAT-6.frames-only", needs="native", waits=lambda c: 2 * sum(times(c)) + SLACK)
+async def frames_only(case: Case) -> None:
+    """A client that ignores Pings but sends application frames in time is kept."""
+    _interval, timeout = times(case.claims)
+    room = case.room()
+    client, witness = await case.members(room, 2)
+    client.mute()
+    deadline = case.watch.now() + 2 * sum(times(case.claims)) + SLACK
+    while case.watch.now() < deadline and not client.ended:
+        client.begin("ping")
+        await case.wait(timeout * 0.7, "application frames, no pongs")
+    case.still_open(client)
+    await case.usable(client, room, witness)
+
+
+@scenario("BEAT-7.one-second", needs="native", settings={"heartbeat": {"interval_ms": 1000, "timeout_ms": 1000}})
+async def one_second(case: Case) -> None:
+    """The heartbeat can be set to one second, and `welcome` says so."""
+    stranger = case.stranger()
+    await stranger.connect()
+    heartbeat = {"interval_ms": 1000, "timeout_ms": 1000}
+    await case.answered(case.identify(stranger), {"tree": {"type": "welcome", "heartbeat": {"eq": heartbeat}}})
+
+
+@scenario("BEAT-8.busy-room", needs="heartbeat server_heartbeat", conns=8, waits=lambda c: one_round(c) + 1)
+async def busy_room(case: Case) -> None:
+    """In a busy room signs of life keep flowing, and a client that reads is not closed."""
+    interval, _timeout = times(case.claims)
+    room = case.room()
+    reader = await case.member(room)
+    speakers = await case.members(room, 6)
+    sign = "ping" if beat_of(case.claims).frame == "ping" else "heartbeat"
+    begin = case.mark("busy from here")
+    deadline = case.watch.now() + one_round(case.claims) + 1
+    while case.watch.now() < deadline and not reader.ended:
+        for speaker in speakers:
+            await case.say(speaker, room)
+        await case.wait(0.3, "a busy room")
+    end = case.mark("busy until here")
+    case.still_open(reader)
+    await case.must(Pings(reader.name, begin.index, end.index, interval + SLACK, sign), "signs of life keep coming", wait=0)
+
+
+@scenario("BEAT-9.spread", needs="native", conns=20, waits=lambda c: times(c)[0] + 0.5)
+async def spread(case: Case) -> None:
+    """The first Pings of many connections that came together are spread over half the interval to the whole."""
+    interval, _timeout = times(case.claims)
+    clients = [await case.client() for _ in range(20)]
+    await case.wait(interval + 0.3, "the first Pings")
+    judge = SpreadPings([c.name for c in clients], interval)
+    await case.must(judge, "first Pings are spread", wait=0)

@@ -1,0 +1,252 @@
+"""The rate limit: exactly so many per window, shared by what is one user, never refused wrongly.
+
+Judged by the interval oracle, so that no latency has to be guessed. The scope that the target
+claims is what it is held to; a target whose users are connections is judged by connection.
+"""
+
+from __future__ import annotations
+
+from ..actors import Op
+from ..case import Case
+from ..checks import scenario
+from ..dialects import Claims, RateLimit
+from ..judges import AtMost, BurstRefused, MustAdmit, Paced
+
+TRY_EVERY = 0.05
+"""Seconds between attempts of the sustained probe (section 6)."""
+
+
+def limit_of(case: Case) -> RateLimit:
+    """The claimed limit; the capability `rate_limit` says that there is one."""
+    limit = case.claims.rate_limit
+    assert limit is not None
+    return limit
+
+
+def numbers(case: Case, ops: list[Op]) -> tuple[int, float, list[int]]:
+    """What the judges want: how many, per how many seconds, and which attempts."""
+    limit = limit_of(case)
+    return limit.burst or 0, limit.per or 0.0, [op.index for op in ops]
+
+
+def window(claims: Claims) -> float:
+    """Seconds of one window."""
+    return (claims.rate_limit.per if claims.rate_limit else None) or 0.0
+
+
+@scenario("RATE-1.burst", needs="rate_limit counted_limit refusals")
+async def burst(case: Case) -> None:
+    """Of one message more than allowed, all sent at once by a user silent before, exactly the last is refused."""
+    room = case.room()
+    speaker, _witness = await case.members(room, 2)
+    ops = [speaker.send(room) for _ in range((limit_of(case).burst or 0) + 1)]
+    await case.must(BurstRefused(*numbers(case, ops)), "one too many is refused, the others are not")
+
+
+@scenario(
+    "RATE-1.sustained",
+    "RATE-2.sustained",
+    "RATE-8.rejected-tries",
+    needs="rate_limit counted_limit refusals",
+    waits=lambda claims: 3 * window(claims),
+    titles={
+        "RATE-2.sustained": "However fast a user tries, none is refused while fewer than allowed were admitted in the window.",
+        "RATE-8.rejected-tries": "Refused tries do not keep the block alive: who goes on trying gets the full rate.",
+    },
+)
+async def sustained(case: Case) -> None:
+    """However long a user keeps trying too fast, no window holds more than allowed."""
+    room = case.room()
+    speaker, _witness = await case.members(room, 2)
+    seconds = 3 * window(case.claims)
+    ops: list[Op] = []
+    begin = case.watch.now()
+    while case.watch.now() < begin + seconds and not speaker.ended:
+        ops.append(speaker.send(room))
+        await case.wait(TRY_EVERY, "tries go on")
+    most, per, attempts = numbers(case, ops)
+    await case.must(AtMost(most, per, attempts), "no window holds more than allowed", go_on=True)
+    await case.must(
+        MustAdmit(most, per, attempts), "none is refused without cause", check="RATE-2.sustained", go_on=True, wait=1.0
+    )
+    paced = Paced(most, per, attempts, seconds=seconds)
+    await case.must(paced, "the full rate gets through", check="RATE-8.rejected-tries", wait=1.0)
+
+
+@scenario("RATE-2.after-silence", needs="rate_limit counted_limit refusals", waits=window)
+async def after_silence(case: Case) -> None:
+    """After a window of silence a user may send the full number again."""
+    room = case.room()
+    speaker, _witness = await case.members(room, 2)
+    most = limit_of(case).burst or 0
+    first = [speaker.send(room) for _ in range(most + 1)]
+    await case.given(AtMost(*numbers(case, first)), "the first burst is limited")
+    await case.wait(window(case.claims) + 0.1, "the window passes in silence")
+    again = [speaker.send(room) for _ in range(most)]
+    await case.must(MustAdmit(*numbers(case, again)), "the window is free again")
+
+
+@scenario("RATE-3.two-rooms", needs="rate_limit multi_room counted_limit refusals limit_by_user")
+async def two_rooms(case: Case) -> None:
+    """Messages to two rooms count together."""
+    rooms = [case.room(), case.room()]
+    speaker, witness = await case.members(rooms[0], 2)
+    for client in (speaker, witness):
+        await case.given_join(client, rooms[1])
+    ops = [speaker.send(rooms[n % 2]) for n in range((limit_of(case).burst or 0) + 1)]
+    await case.must(BurstRefused(*numbers(case, ops)), "the sixth is refused, whichever the room")
+
+
+@scenario("RATE-4.two-connections", needs="rate_limit same_user counted_limit refusals limit_by_user")
+async def two_connections(case: Case) -> None:
+    """One user's messages over two connections count together."""
+    room = case.room()
+    await case.member(room)
+    pair = [await case.member(room, user="twin") for _ in range(2)]
+    ops = [pair[n % 2].send(room) for n in range(2 * (limit_of(case).burst or 0))]
+    await case.must(BurstRefused(*numbers(case, ops)), "two connections of one user share one limit")
+
+
+@scenario("RATE-5.two-users", needs="rate_limit counted_limit refusals")
+async def two_users(case: Case) -> None:
+    """Two users from one address each may send the full number at once."""
+    room = case.room()
+    speakers = await case.members(room, 2)
+    await case.member(room)
+    ops = [speaker.send(room) for _ in range(limit_of(case).burst or 0) for speaker in speakers]
+    for speaker in speakers:
+        own = [op for op in ops if op.client is speaker]
+        await case.must(MustAdmit(*numbers(case, own)), f"{speaker.name} is not limited by the other")
+
+
+@scenario("RATE-11.reconnect", needs="rate_limit same_user counted_limit refusals limit_by_user")
+async def reconnect(case: Case) -> None:
+    """Who reconnects does not find the window refilled."""
+    room = case.room()
+    await case.member(room)
+    first = await case.member(room, user="twin")
+    second = await case.member(room, user="twin")
+    ops = [first.send(room) for _ in range(limit_of(case).burst or 0)]
+    await case.given(MustAdmit(*numbers(case, ops)), "the first connection uses the window up")
+    await first.close()
+    third = await case.member(room, user="twin")
+    ops += [third.send(room), second.send(room)]
+    await case.must(BurstRefused(*numbers(case, ops)), "the new connection is refused inside the old window")
+
+
+@scenario("RATE-6.refusal", "RATE-7.wait", needs="native", waits=window, titles={
+    "RATE-7.wait": "One message sent `retry_after_ms` after the refusal, with nothing else in between, is admitted.",
+})  # fmt: skip
+async def refusal(case: Case) -> None:
+    """The refusal is a non-fatal `rate_limited` that says how long to wait and what the limit is."""
+    room = case.room()
+    speaker = await case.member(room)
+    limit = case.advertised["limits"]["messages"]
+    ops = [speaker.send(room) for _ in range(limit["count"] + 1)]
+    refused = ops[-1]
+    form = {"type": "error", "code": "rate_limited", "fatal": False, "retryable": True, "limit": {"eq": limit}}
+    wait = {"all_of": [{"is": "integer"}, {"ge": 1}, {"le": limit["window_ms"]}]}
+    await case.refused(refused, {"kind": "rate_limited", "tree": {**form, "retry_after_ms": wait}})
+    await case.wait(refused.field("retry_after_ms") / 1000 + 0.025, "as long as the refusal says")
+    await case.answered(speaker.send(room), check="RATE-7.wait", says="sent after the wait it is admitted")
+
+
+@scenario("RATE-9.duplicates", needs="native")
+async def duplicates(case: Case) -> None:
+    """With the quota used up, a repeated `mid` is still answered, and other requests too."""
+    room = case.room()
+    speaker = await case.member(room)
+    count = limit_of(case).burst or 0
+    ops = [speaker.send(room, mid=f"duplicate-{n}-{room}") for n in range(count)]
+    for op in ops:
+        await case.answered(op, {"tree": {"duplicate": False}}, role="given")
+    await case.refused(speaker.send(room), {"code": "rate_limited"}, role="given")
+    for op in ops:
+        again = speaker.send(room, op.text, mid=op.args["mid"])
+        await case.answered(again, {"tree": {"duplicate": True, "seq": op.field("seq"), "ts": op.field("ts")}})
+    await case.answered(speaker.begin("ping"))
+    await case.answered(speaker.begin("presence", room=room))
+
+
+@scenario("RATE-9.free", needs="native", waits=window)
+async def free_requests(case: Case) -> None:
+    """Neither duplicates nor other requests use up the quota."""
+    room = case.room()
+    speaker = await case.member(room)
+    first = speaker.send(room, mid=f"free-{room}")
+    await case.answered(first, role="given")
+    for _ in range(3):
+        speaker.send(room, first.text, mid=f"free-{room}")
+        speaker.begin("ping")
+        speaker.begin("history", room=room)
+        speaker.join(room)
+    rest = [speaker.send(room) for _ in range((limit_of(case).burst or 1) - 1)]
+    await case.must(MustAdmit(*numbers(case, [first, *rest])), "the rest of the quota is still there")
+
+
+@scenario("RATE-10.refused-are-free", needs="native")
+async def refused_are_free(case: Case) -> None:
+    """A `send` refused for another reason does not use up the quota."""
+    room, elsewhere = case.room(), case.room()
+    speaker = await case.member(room)
+    for op in (
+        speaker.send(room, ""),
+        speaker.send(room, "bell\x07"),
+        speaker.send(room, "x" * 5000),
+        speaker.send(elsewhere),
+        speaker.send("NOT a room"),
+        speaker.send(room, mid="short"),
+    ):
+        await case.refused(op, role="given")
+    ops = [speaker.send(room) for _ in range(limit_of(case).burst or 0)]
+    await case.must(MustAdmit(*numbers(case, ops)), "the full quota is still there")
+
+
+@scenario("RATE-12.flood", needs="native", hostile=True)
+async def flood(case: Case) -> None:
+    """A client that sends three times `frames.burst` messages at once is closed 4229."""
+    room = case.room()
+    flooder, witness = await case.members(room, 2)
+    begin = case.mark("the flood begins")
+    for _ in range(3 * case.advertised["limits"]["frames"]["burst"]):
+        flooder.begin("ping")
+    await case.ended(flooder, codes=[4229], after=begin, says="a flood is closed")
+    await case.usable(witness, room, await case.member(room))
+
+
+@scenario("RATE-12.permitted-pace", needs="native", waits=lambda _: 4.0)
+async def permitted_pace(case: Case) -> None:
+    """A client at half the rate and half the burst is never closed for it."""
+    room = case.room()
+    client, witness = await case.members(room, 2)
+    frames = case.advertised["limits"]["frames"]
+    for _ in range(frames["burst"] // 2):
+        client.begin("ping")
+    steps = 20
+    for _ in range(steps):
+        await case.wait(4.0 / steps, "half the permitted rate")
+        for _ in range(int(4.0 / steps * frames["rate"] / 2)):
+            client.begin("ping")
+    await case.answered(client.begin("ping"), role="must")
+    case.still_open(client)
+    await case.usable(client, room, witness)
+
+
+@scenario("RATE-13.three-hundred-refusals", needs="native", conns=3, waits=lambda _: 10.0)
+async def three_hundred_refusals(case: Case) -> None:
+    """At the permitted pace nobody is closed for the first 300 `rate_limited` refusals in ten seconds."""
+    room = case.room()
+    client, witness = await case.members(room, 2)
+    frames = case.advertised["limits"]["frames"]
+    for _ in range(frames["burst"] // 2):
+        client.send(room)
+    sent, begin = 0, case.watch.now()
+    while sent < 240 and not client.ended:
+        await case.wait(0.2, "half the permitted rate")
+        due = int((case.watch.now() - begin) * frames["rate"] / 2)
+        for _ in range(due - sent):
+            client.send(room)
+        sent = due
+    case.still_open(client)
+    await case.wait(1.0, "the window passes")
+    await case.usable(client, room, witness)

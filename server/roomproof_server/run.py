@@ -1,0 +1,54 @@
+"""Run one node in the foreground until a signal ends it: shared by the command line and the kit's start hook."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.util
+import os
+import signal
+from collections.abc import Callable
+
+from roomproof_protocol import ENDPOINT
+from roomproof_server.settings import Settings
+from roomproof_server.shell.server import Server
+
+CANNOT_LISTEN = 3
+
+
+def serve(
+    settings: Settings, host: str, port: int, say: Callable[[str], None], complain: Callable[[str], None]
+) -> int:
+    """Serve until SIGINT or SIGTERM; returns the exit code: 0, or 3 with one line to ``complain`` if it cannot listen.
+
+    ``say`` gets one line for each thing that is served. A second signal ends the process at once.
+    """
+    # uvloop saves some inbound work where it is installed; nothing depends on it.
+    has_uvloop = importlib.util.find_spec("uvloop") is not None
+    factory = importlib.import_module("uvloop").new_event_loop if has_uvloop else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(_serve(settings, host, port, say, complain))
+
+
+async def _serve(
+    settings: Settings, host: str, port: int, say: Callable[[str], None], complain: Callable[[str], None]
+) -> int:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop.set)
+    server = Server(settings)
+    where = f"[{host}]" if ":" in host else host
+    try:
+        taken = await server.start(host, port)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+        complain(f"cannot listen on {where}:{port}: {reason}; choose another with --host or --port")
+        return CANNOT_LISTEN
+    say(f"socket  ws://{where}:{taken}{ENDPOINT}")
+    say(f"page    http://{where}:{taken}/")
+    await stop.wait()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(signum)
+    await server.stop()
+    return 0

@@ -1,0 +1,253 @@
+"""What the server's tests share: a clock that only moves when told, a connection without a socket, a late engine,
+and a real server on a free loopback port."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+
+from roomproof_protocol import ENDPOINT, SUBPROTOCOL, Heartbeat, Limits, check_message
+from roomproof_server.engine.memory import MemoryEngine
+from roomproof_server.hub import Hub
+from roomproof_server.rules.session import Session
+from roomproof_server.settings import Settings
+from roomproof_server.shell.server import Server
+
+
+class Clock:
+    """Monotonic milliseconds that stand still."""
+
+    def __init__(self) -> None:
+        self.ms = 1_000_000.0
+
+    def now(self) -> float:
+        return self.ms
+
+    def wall(self) -> int:
+        return int(self.ms) + 1_700_000_000_000
+
+
+class LateEngine:
+    """An engine whose answers come when the test says so, in order, as a database's would."""
+
+    def __init__(self, engine: MemoryEngine) -> None:
+        self._engine = engine
+        self.late = False
+        self.waiting: list[Callable[[], None]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def _deferred(self, name: str) -> Callable[..., None]:
+        def call(*args: Any, **kwargs: Any) -> None:
+            step = getattr(self._engine, name)
+            if self.late:
+                self.waiting.append(lambda: step(*args, **kwargs))
+            else:
+                step(*args, **kwargs)
+
+        return call
+
+    def join(self, *args: Any, **kwargs: Any) -> None:
+        self._deferred("join")(*args, **kwargs)
+
+    def leave(self, *args: Any, **kwargs: Any) -> None:
+        self._deferred("leave")(*args, **kwargs)
+
+    def publish(self, *args: Any, **kwargs: Any) -> None:
+        self._deferred("publish")(*args, **kwargs)
+
+    def page(self, *args: Any, **kwargs: Any) -> None:
+        self._deferred("page")(*args, **kwargs)
+
+    def find_guest(self, *args: Any, **kwargs: Any) -> None:
+        self._deferred("find_guest")(*args, **kwargs)
+
+    def step(self) -> None:
+        """Let the oldest operation happen."""
+        self.waiting.pop(0)()
+
+    def settle(self) -> None:
+        """Let all that waits happen, and what follows from it."""
+        while self.waiting:
+            self.step()
+
+
+class Peer:
+    """A connection without a socket: speaks to a `Session` and checks all it says against the schemas."""
+
+    def __init__(self, house: House) -> None:
+        self.clock = house.clock
+        self.heard: list[dict[str, Any]] = []
+        self.welcome: dict[str, Any] = {}
+        self.closed: tuple[int, str] | None = None
+        self.congested = False
+        self.beating = False
+        self._ids = 0
+        house.peers += 1
+        self.session = Session(house.hub, self, f"conn-{house.peers}", house.clock.now())
+
+    # Port
+
+    def send(self, frame: bytes) -> None:
+        assert self.closed is None, "nothing may follow the Close"
+        message = json.loads(frame)
+        assert check_message(message) == [], message
+        self.heard.append(message)
+
+    def close(self, code: int, reason: str) -> None:
+        assert self.closed is None
+        self.closed = (code, reason)
+
+    def welcomed(self) -> None:
+        self.beating = True
+
+    # What tests call
+
+    def raw(self, data: str | None) -> None:
+        self.session.receive(data, self.clock.now())
+
+    def say(self, kind: str, **members: Any) -> str:
+        """Send a request; returns its id."""
+        self._ids += 1
+        request = {"type": kind, "id": f"r{self._ids}", **members}
+        self.raw(json.dumps(request))
+        return str(request["id"])
+
+    def take(self) -> list[dict[str, Any]]:
+        """What was heard since the last time."""
+        heard, self.heard = self.heard, []
+        return heard
+
+    def ask(self, kind: str, **members: Any) -> dict[str, Any]:
+        """Send a request and return its one reply; whatever else comes stays in ``heard``."""
+        re = self.say(kind, **members)
+        replies = [message for message in self.heard if message.get("re") == re]
+        assert len(replies) == 1, (kind, members, self.heard)
+        self.heard.remove(replies[0])
+        return replies[0]
+
+
+class House:
+    """A hub with a clock of its own and any number of peers."""
+
+    def __init__(self, **limits: Any) -> None:
+        self.clock = Clock()
+        self.peers = 0
+        settings = Settings(limits=Limits.from_mapping(limits))
+        self.engine = LateEngine(MemoryEngine(settings.limits, now=self.clock.now, wall=self.clock.wall))
+        self.hub = Hub(self.engine, settings, frame=bytes, wall=self.clock.wall)
+
+    def peer(self) -> Peer:
+        """A connection that has said nothing yet."""
+        return Peer(self)
+
+    def guest(self, name: str = "Ann", *rooms: str, token: str | None = None) -> Peer:
+        """A connection that was welcomed and is in these rooms."""
+        peer = self.peer()
+        auth = {"auth": {"scheme": "resume_guest", "token": token}} if token else {}
+        peer.welcome = peer.ask("hello", name=name, **auth)
+        for room in rooms:
+            assert peer.ask("join", room=room)["type"] == "joined"
+        return peer
+
+    def passes(self, ms: float) -> None:
+        """Time goes by."""
+        self.clock.ms += ms
+        self.engine.sweep()
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+@pytest.fixture
+def make_house() -> type[House]:
+    return House
+
+
+class Client:
+    """A websockets client that speaks JSON."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.ws = connection
+        self._ids = 0
+        self.early: list[dict[str, Any]] = []
+
+    async def say(self, kind: str, **members: Any) -> str:
+        self._ids += 1
+        await self.ws.send(json.dumps({"type": kind, "id": f"r{self._ids}", **members}))
+        return f"r{self._ids}"
+
+    async def hear(self, kind: str | None = None) -> dict[str, Any]:
+        """The next message, or the next of that type with those before it passed over."""
+        while True:
+            async with asyncio.timeout(10):
+                message: dict[str, Any] = json.loads(await self.ws.recv())
+            assert check_message(message) == [], message
+            if kind is None or message["type"] == kind:
+                return message
+
+    async def ask(self, kind: str, **members: Any) -> dict[str, Any]:
+        re = await self.say(kind, **members)
+        while (message := await self.hear()).get("re") != re:
+            pass
+        return message
+
+
+class Node:
+    """A running server and clients of it."""
+
+    def __init__(self, server: Server, port: int, stack: AsyncExitStack) -> None:
+        self.server, self.port, self._stack = server, port, stack
+        self.url = f"ws://127.0.0.1:{port}{ENDPOINT}"
+
+    async def client(self, **options: Any) -> Client:
+        options = {"subprotocols": [SUBPROTOCOL], "ping_interval": None, "close_timeout": 1, **options}
+        return Client(await self._stack.enter_async_context(connect(self.url, **options)))
+
+    async def guest(self, *rooms: str, **options: Any) -> Client:
+        client = await self.client(**options)
+        assert (await client.ask("hello"))["type"] == "welcome"
+        for room in rooms:
+            assert (await client.ask("join", room=room))["type"] == "joined"
+        return client
+
+    async def raw(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A plain TCP connection."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self._stack.callback(writer.close)
+        return reader, writer
+
+    async def shaken(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A plain TCP connection after its WebSocket handshake."""
+        reader, writer = await self.raw()
+        writer.write(
+            b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101 ")
+        return reader, writer
+
+
+@pytest.fixture
+async def node() -> AsyncIterator[Callable[..., Awaitable[Node]]]:
+    """Starts servers with the limits and settings given; they end with the test."""
+    async with AsyncExitStack() as servers, AsyncExitStack() as clients:
+
+        async def start(*, beat: tuple[int, int] = (20_000, 20_000), settings: dict[str, Any] | None = None, **limits: Any) -> Node:
+            made = Settings(limits=Limits.from_mapping(limits), heartbeat=Heartbeat(*beat), **(settings or {}))
+            server = Server(made)
+            port = await server.start("127.0.0.1", 0)
+            servers.push_async_callback(server.stop)
+            return Node(server, port, clients)
+
+        yield start
