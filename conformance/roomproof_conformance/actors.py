@@ -226,9 +226,11 @@ class Client:
     def raw_binary(self, payload: bytes) -> Record:
         return self.frame(2, payload)
 
-    def frame(self, opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, mask: bool = True) -> Record:
-        """Write one frame as given, right or wrong."""
-        record = self._note("sent", opcode=opcode, fin=fin, rsv=rsv, masked=mask, **payload_fields(payload))
+    def frame(
+        self, opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, mask: bool = True, **said: Any
+    ) -> Record:
+        """Write one frame as given, right or wrong; `said` goes into its record."""
+        record = self._note("sent", opcode=opcode, fin=fin, rsv=rsv, masked=mask, **said, **payload_fields(payload))
         if self.connection is not None:
             self.connection.frame(opcode, payload, fin=fin, rsv=rsv, mask=mask)
         return record
@@ -343,7 +345,7 @@ class Client:
             self._offer(record, event)
             for role, outgoing in self.session.reactions(event):
                 if role != "heartbeat" or self.heartbeat_reactions:
-                    self._write(outgoing)
+                    self._write(outgoing, role=role)
 
     def _offer(self, record: Record, event: Event) -> None:
         for op in list(self._running):
@@ -360,8 +362,7 @@ class Client:
             return
         self._running.remove(op)
         op.settle()
-        if op.event is not None:
-            self._note("reply", op=op.index, ok=op.exchange.ok, event=op.event_index)
+        self._note("reply", op=op.index, ok=op.exchange.ok, event=op.event_index)
         self.case.bell.ring()
 
     def _drain(self, exchange: Exchange) -> None:
@@ -369,11 +370,10 @@ class Client:
             self._write(outgoing)
         exchange.outgoing.clear()
 
-    def _write(self, outgoing: Outgoing) -> None:
-        if isinstance(outgoing.payload, str):
-            self.frame(2 if outgoing.binary else 1, outgoing.payload.encode("utf-8", "surrogatepass"))
-        else:
-            self.frame(2 if outgoing.binary else 1, outgoing.payload)
+    def _write(self, outgoing: Outgoing, **said: Any) -> None:
+        payload = outgoing.payload
+        data = payload.encode("utf-8", "surrogatepass") if isinstance(payload, str) else payload
+        self.frame(2 if outgoing.binary else 1, data, **said)
 
     def _start_keepalive(self) -> None:
         kept = self.session.keepalive()
@@ -386,7 +386,7 @@ class Client:
                 return False
             if self.keepalive:
                 for outgoing in frames:
-                    self._write(outgoing)
+                    self._write(outgoing, role="keepalive")
             return True
 
         self._keeper = asyncio.create_task(clock.every(period, beat))

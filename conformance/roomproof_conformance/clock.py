@@ -114,7 +114,8 @@ async def pause(seconds: float) -> None:
 
 
 async def every(seconds: float, action: Callable[[], bool]) -> None:
-    """Call `action` each `seconds` until it returns False."""
+    """Call `action` each `seconds`, the first time after one of them, until it returns False."""
+    await asyncio.sleep(seconds)
     while action():
         await asyncio.sleep(seconds)
 

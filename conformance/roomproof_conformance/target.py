@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .dialects import Claims, Dialect, Session
@@ -18,6 +18,21 @@ if TYPE_CHECKING:
 
 DEFAULT_CONNECTIONS = 200
 """Connections at once where a target claims no number per address."""
+
+
+DETAILS: Mapping[str, Callable[[Claims], bool]] = {
+    # the limit is a number of messages per time, not of bytes
+    "counted_limit": lambda c: c.rate_limit is not None and c.rate_limit.burst is not None,
+    # who goes over it is told so, and nothing else happens
+    "refusals": lambda c: c.rate_limit is not None and c.rate_limit.effect == "error",
+    # it is promised per user, whatever the connections
+    "limit_by_user": lambda c: c.rate_limit is not None and c.rate_limit.scope == "user",
+    # signs of life come from the server
+    "server_heartbeat": lambda c: c.heartbeat is not None and c.heartbeat.by in ("server", "both"),
+    # what happens to a message of somebody who is not in the room is promised
+    "non_member_send": lambda c: c.rooms.non_member_send is not None,
+}
+"""What scenarios may need beyond the protocol's table of capabilities, read off the claims."""
 
 
 class Progress(Protocol):
@@ -103,7 +118,8 @@ class Target:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        return self.dialect.capabilities(self.claims)
+        """What can be asked of it: the protocol's capability names, and the kit's own finer ones (`DETAILS`)."""
+        return self.dialect.capabilities(self.claims) | {n for n, holds in DETAILS.items() if holds(self.claims)}
 
     @property
     def connections(self) -> int:

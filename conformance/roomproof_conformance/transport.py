@@ -37,6 +37,7 @@ SALVAGE_LIMIT: Final = 2**20  # bytes read from a socket that refused a write
 _HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
 _STATUS: Final = re.compile(rb"HTTP/\d\.\d (\d{3})\b")
 
+How = Literal["close", "eof", "reset", "aborted"]
 Side = Literal["server", "kit"]
 
 
@@ -75,7 +76,7 @@ class End:
     frame (RFC 6455 7.1.4). `by`: who began to end it; `tcp`: who ended TCP.
     """
 
-    how: Literal["close", "eof", "reset", "aborted"]
+    how: How
     code: int | None
     reason: str
     clean: bool
@@ -217,8 +218,11 @@ class Connection(asyncio.Protocol):
 
     @property
     def _live(self) -> asyncio.Transport | None:
-        """The transport, None before and after."""
         return None if self.transport is None or self.transport.is_closing() else self.transport
+
+    @property
+    def _encrypted(self) -> bool:
+        return self.transport is not None and self.transport.get_extra_info("ssl_object") is not None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -233,10 +237,13 @@ class Connection(asyncio.Protocol):
             live.pause_reading()
         self._news.set()
 
-    def eof_received(self) -> None:
+    def eof_received(self) -> bool:
         self._eof = True
         self._first = self._first or "server"
         self._abort_in(self.close_grace)  # asyncio closes now, but would wait for what is unsent
+        self._news.set()
+        # What came with the handshake is still to be read and answered (TLS cannot stay half open).
+        return self._reader is None and not self._encrypted
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = (exc,)
@@ -257,8 +264,8 @@ class Connection(asyncio.Protocol):
                 return bytes(held[: end.end()])
             if len(held) > HEAD_LIMIT:
                 raise Unreachable(f"the handshake's answer has a head of more than {HEAD_LIMIT} bytes")
-            if self._lost is not None:
-                raise self._lost[0] or EOFError
+            if self._lost is not None or self._eof:
+                raise (self._lost and self._lost[0]) or EOFError
             searched = max(0, len(held) - 3)
             await self._news.wait()
 
@@ -273,7 +280,7 @@ class Connection(asyncio.Protocol):
         held = self._held
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(BODY_WAIT):
-                while len(held) - start < wanted and self._lost is None:
+                while len(held) - start < wanted and self._lost is None and not self._eof:
                     if chunked and held.endswith(b"0\r\n\r\n"):
                         break
                     self._news.clear()
@@ -287,10 +294,10 @@ class Connection(asyncio.Protocol):
             self.resume_reading()
         self._read(bytes(held[start:]))
         held.clear()
+        if self._eof and (live := self._live):
+            live.close()
         if self._lost is not None:
             self._finish(*self._lost)
-
-    # What arrives
 
     def _read(self, data: bytes) -> None:
         assert self._reader is not None
@@ -332,11 +339,9 @@ class Connection(asyncio.Protocol):
         assert self.transport is not None
         if self._timer is not None:
             self._timer.cancel()
-        if isinstance(exc, OSError) and not self._cut and not self.transport.get_extra_info("ssl_object"):
+        if isinstance(exc, OSError) and not self._cut and not self._encrypted:
             self._salvage(self.transport.get_extra_info("socket").fileno())
-        how: Literal["eof", "reset", "aborted"] = "reset" if isinstance(exc, ConnectionError) else "eof"
-        if self._cut:
-            how = "aborted"
+        how: How = "aborted" if self._cut else "reset" if isinstance(exc, ConnectionError) else "eof"
         if how == "eof":
             for fault in self._reader.eof():
                 self._listener.fault(fault)
@@ -355,9 +360,6 @@ class Connection(asyncio.Protocol):
             while left > 0 and (data := os.read(descriptor, left)):
                 left -= len(data)
                 self.data_received(data)
-
-
-# Opening
 
 
 class _Client(ClientProtocol):
@@ -442,8 +444,7 @@ def _request(
 def _target(url: str) -> str:
     """Path and query as given; only what HTTP cannot carry (blanks, not ASCII) is percent-encoded."""
     rest = re.sub("^[^/?#]*", "", url.partition("://")[2])
-    target = urllib.parse.quote(rest, safe=string.punctuation)
-    return target if target.startswith("/") else "/" + target
+    return "/" + urllib.parse.quote(rest, safe=string.punctuation).removeprefix("/")
 
 
 async def _connect(uri: WebSocketURI, receive_buffer: int | None) -> socket.socket:

@@ -8,9 +8,9 @@ import re
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
@@ -19,7 +19,6 @@ from websockets.utils import accept_key
 
 from roomproof_conformance.frames import (
     CLOSE,
-    KEPT,
     PING,
     PONG,
     TEXT,
@@ -120,18 +119,16 @@ Handler = Callable[[Peer], Awaitable[None]]
 @contextlib.asynccontextmanager
 async def listening(
     handler: Handler, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str]:
     """A server on a free port; gives its URL. TCP ends with the handler; what that raises fails the test."""
     running: set[asyncio.Task[None]] = set()
 
     async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await handler(Peer(reader, writer))
-        except BaseException:
-            writer.transport.abort()
-            raise
-        writer.close()
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(ConnectionError):  # the kit may be rude
+            try:
+                await handler(Peer(reader, writer))
+            finally:
+                writer.close()
             await writer.wait_closed()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -155,15 +152,13 @@ def upgrades(behind: bytes = b"", *, until_eof: bool = False) -> Handler:
     async def handler(peer: Peer) -> None:
         await peer.upgrade(behind=behind)
         if until_eof:
-            with contextlib.suppress(ConnectionError):
-                await peer.reader.read()
+            await peer.reader.read()
 
     return handler
 
 
 async def connect(url: str, heard: Heard | None = None, **options: Any) -> Connection:
-    handshake, connection = await open_connection(url, heard or Heard(), **options)
-    assert handshake.ok
+    _, connection = await open_connection(url, heard or Heard(), **options)
     assert connection is not None
     return connection
 
@@ -182,23 +177,17 @@ def text(s: str) -> bytes:
     return serialize(Frame(TEXT, s.encode()))
 
 
-# Good traffic
-
-
-async def echo(socket: ServerConnection) -> None:
-    async for message in socket:
-        await socket.send(message)
-
-
 @pytest.mark.parametrize("deflated", [False, True])
 async def test_conversation_with_the_library_s_server(deflated: bool) -> None:
+    async def echo(connection: ServerConnection) -> None:
+        async for message in connection:
+            await connection.send(message)
+
     heard, offer = Heard(), "permessage-deflate" if deflated else None
-    async with serve(echo, "127.0.0.1", 0, subprotocols=[Subprotocol("chat")]) as server:
+    async with serve(echo, "127.0.0.1", 0, subprotocols=[Subprotocol("b")]) as server:
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        handshake, connection = await open_connection(
-            url, heard, subprotocols=["chat", "other"], extensions=offer
-        )
-        assert (handshake.status, handshake.subprotocol, handshake.deflate) == (101, "chat", deflated)
+        handshake, connection = await open_connection(url, heard, subprotocols=["a", "b"], extensions=offer)
+        assert (handshake.status, handshake.subprotocol, handshake.deflate) == (101, "b", deflated)
         assert connection is not None
         if deflated:
             connection.frame(TEXT, deflate(b"zoe"), rsv=4)
@@ -218,42 +207,18 @@ async def test_conversation_with_the_library_s_server(deflated: bool) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 async def test_the_request_is_as_given(host: str) -> None:
-    peers: list[Peer] = []
+    lines: list[str] = []
 
     async def handler(peer: Peer) -> None:
-        peers.append(peer)
         await peer.upgrade()
+        lines.extend(peer.request.decode().split("\r\n"))
 
     async with listening(handler, host) as url:
         headers = [("Origin", "http://o"), ("Cookie", "a=1"), ("Cookie", "b=2"), ("host", "other:1")]
         await connect(f"{url}/a%2Fb;v=1/ü x?q=%20&r", headers=headers)
-    lines = peers[0].request.decode().split("\r\n")
     assert lines[0] == "GET /a%2Fb;v=1/%C3%BC%20x?q=%20&r HTTP/1.1"
     assert {"Origin: http://o", "Cookie: a=1", "Cookie: b=2", "host: other:1"} <= set(lines)
     assert sum(line.lower().startswith("host:") for line in lines) == 1
-
-
-async def test_frames_behind_the_handshake_are_heard_after_it() -> None:
-    heard = Heard()
-    async with listening(upgrades(behind=text("early") + closing(4001))) as url:
-        connection = await connect(url, heard)
-        assert heard.items == []
-        assert (await ended(connection)).code == 4001
-    assert heard.names == ["text", "close"]
-
-
-async def test_socket_options() -> None:
-    async with listening(upgrades(until_eof=True)) as url:
-        connection = await connect(url, receive_buffer=8192)
-        assert connection.transport is not None
-        sock = connection.transport.get_extra_info("socket")
-        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) in (8192, 16384)  # Linux doubles it
-        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-        assert await connection.wait_ended(0.001) is None
-        connection.abort()
-
-
-# Writing
 
 
 async def test_whatever_is_asked_for_is_written() -> None:
@@ -261,38 +226,16 @@ async def test_whatever_is_asked_for_is_written() -> None:
 
     async def handler(peer: Peer) -> None:
         await peer.upgrade()
-        got.extend([await peer.frame() for _ in range(7)])
+        got.extend([await peer.frame() for _ in range(5)])
 
     async with listening(handler) as url:
         connection = await connect(url)
-        written = [
-            connection.frame(3, b"reserved"),
-            connection.frame(TEXT, b"bits", rsv=7),
-            connection.frame(TEXT, b"bare", mask=False),
-            connection.frame(PING, bytes(200)),
-            connection.frame(PING, b"", fin=False),
-            connection.text("\ud800"),
-        ]
+        written = [connection.frame(3, b"?", rsv=7), connection.frame(TEXT, b"bare", mask=False)]
+        written += [connection.frame(PING, bytes(200), fin=False), connection.text("\ud800")]
         assert connection.raw(serialize(Frame(TEXT, b"raw", masked=True))) != b""
         await ended(connection)
     assert got == [*written, Frame(TEXT, b"raw", masked=True)]
-    assert got[5].payload == b"\xed\xa0\x80"
-
-
-async def test_a_write_after_the_end_goes_nowhere() -> None:
-    async with listening(upgrades()) as url:
-        connection = await connect(url)
-        await ended(connection)
-        before = connection.bytes_out
-        assert connection.text("late").text == "late"
-        connection.close()
-        connection.reset()
-        assert not connection.half_close()
-    assert connection.bytes_out == before
-    assert connection.ended == End("eof", None, "", clean=False, by="server", tcp="server")
-
-
-# Automatic answers
+    assert got[3].payload == b"\xed\xa0\x80"
 
 
 async def test_pings_are_answered_unless_switched_off() -> None:
@@ -317,56 +260,43 @@ async def test_pings_are_answered_unless_switched_off() -> None:
     assert answers == got[:1]
 
 
-SERVER_EOF = End("eof", None, "", clean=False, by="server", tcp="server")
-ENDS: list[
-    tuple[bytes, bool, End, list[str]]
-] = [  # what the server writes, whether the kit closes, what follows
-    (b"", False, SERVER_EOF, []),
-    (serialize(Frame(3, b"")) + text("ok"), False, SERVER_EOF, ["reserved-opcode", "reserved-3", "text"]),
-    (text("cut")[:-1], False, SERVER_EOF, ["truncated-frame"]),
-    (b"HTTP/1.1 500 Oops\r\n\r\n<h1>", False, SERVER_EOF, ["http-in-stream"]),
-    (closing(1001, b"x"), False, End("close", 1001, "x", True, "server", "server"), ["close", "answer 1001"]),
-    (closing(4400), False, End("close", 4400, "", True, "server", "server"), ["close", "answer 4400"]),
-    (
-        closing(1005),
-        False,
-        End("close", 1005, "", True, "server", "server"),
-        ["close-code-reserved", "close", "answer 1002"],
-    ),
-    (closing(1000), True, End("close", 1000, "", True, "kit", "kit"), ["close"]),
-    (b"", True, End("aborted", None, "", False, "kit", "kit"), []),
+SERVER: Final = "server"
+KIT: Final = "kit"
+EOF, ABORTED = End("eof", None, "", False, SERVER, SERVER), End("aborted", None, "", False, KIT, KIT)
+RESERVED = End("close", 1006, "", True, SERVER, SERVER)
+# What the server writes; what the kit does: nothing, "close", or "ignore" a close; how it ends; what is heard.
+ENDS: list[tuple[bytes, str, End, list[str]]] = [
+    (b"", "", EOF, []),
+    (serialize(Frame(3, b"")) + text("ok"), "", EOF, ["reserved-opcode", "reserved-3", "text"]),
+    (text("cut")[:-1], "", EOF, ["truncated-frame"]),
+    (b"HTTP/1.1 500 Oops\r\n\r\n<h1>", "", EOF, ["http-in-stream"]),
+    (closing(1001, b"x"), "", End("close", 1001, "x", True, SERVER, SERVER), ["close", "answer 1001"]),
+    (closing(1006), "", RESERVED, ["close-code-reserved", "close", "answer 1002"]),
+    (closing(1000), "close", End("close", 1000, "", True, KIT, KIT), ["close"]),
+    (b"", "close", ABORTED, []),
+    (closing(1000), "ignore", End("close", 1000, "", False, SERVER, SERVER), ["close"]),
 ]
 
 
-@pytest.mark.parametrize(("behind", "kit_closes", "end", "names"), ENDS)
-async def test_ends(behind: bytes, kit_closes: bool, end: End, names: list[str]) -> None:
+@pytest.mark.parametrize(("behind", "kit", "end", "names"), ENDS)
+async def test_ends(behind: bytes, kit: str, end: End, names: list[str]) -> None:
     heard, answers = Heard(), list[Frame]()
-    async with listening(upgrades(behind, until_eof=kit_closes)) as url:
+    async with listening(upgrades(behind, until_eof=kit == "close")) as url:
         connection = await connect(url, heard)
+        assert heard.items == []  # nothing is heard before the handshake is known
         connection.answered = answers.append
-        if kit_closes:
+        connection.auto_close = kit != "ignore"
+        if kit == "close":
             connection.close_timeout = connection.close_grace = 0.01
             connection.close()
         assert await ended(connection) == end
-    assert heard.names + [f"answer {frame.close_code}" for frame in answers] == names
-
-
-async def test_auto_close_can_be_switched_off() -> None:
-    hang_up = asyncio.Event()
-
-    async def handler(peer: Peer) -> None:
-        await peer.upgrade(behind=closing(1000))
-        await hang_up.wait()
-
-    heard = Heard()
-    async with listening(handler) as url:
-        connection = await connect(url, heard)
-        connection.auto_close = False
         before = connection.bytes_out
-        await heard.until("close")
-        assert (connection.bytes_out, connection.ended) == (before, None)
-        hang_up.set()
-        assert await ended(connection) == End("close", 1000, "", clean=False, by="server", tcp="server")
+        assert connection.text("too late").text == "too late"
+        connection.close()
+        connection.reset()
+        assert not connection.half_close()
+    assert (connection.bytes_out, connection.ended) == (before, end)
+    assert heard.names + [f"answer {frame.close_code}" for frame in answers] == names
 
 
 @pytest.mark.parametrize("stalled", [False, True])
@@ -388,9 +318,8 @@ async def test_a_reset_by_the_server_does_not_hide_its_close_frame(stalled: bool
                 connection.text("more")
                 await asyncio.sleep(0)
     assert heard.names == (["close"] if stalled else [])
-    assert connection.ended == End(
-        "close" if stalled else "reset", 1009 if stalled else None, "", False, "server", "server"
-    )
+    how, code = ("close", 1009) if stalled else ("reset", None)
+    assert (connection.ended.how, connection.ended.code, connection.ended.tcp) == (how, code, SERVER)
 
 
 @pytest.mark.parametrize("rude", ["reset", "abort", "half_close"])
@@ -428,20 +357,19 @@ async def test_a_stalled_client_reads_nothing_until_it_resumes() -> None:
     heard = Heard()
     async with listening(handler) as url:
         connection = await connect(url, heard, receive_buffer=4096)
+        assert connection.transport is not None
+        option = connection.transport.get_extra_info("socket").getsockopt
+        assert option(socket.SOL_SOCKET, socket.SO_RCVBUF) in (4096, 8192)  # Linux doubles it
+        assert option(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         connection.pause_reading()
         connection.text("go")
-        async with asyncio.timeout(PATIENCE):
-            await stalled.wait()
-        for _ in range(100):
-            await asyncio.sleep(0)
+        await asyncio.wait_for(stalled.wait(), PATIENCE)
+        assert await connection.wait_ended(0.001) is None
         assert connection.bytes_in < 1000
         connection.resume_reading()
         assert (await ended(connection)).how == "eof"
     (frame,) = heard.frames
-    assert (frame.length, len(frame.payload)) == (size, KEPT)
-
-
-# Refused and impossible handshakes
+    assert (frame.length, len(frame.payload)) == (size, 16 * 2**20)
 
 
 async def attempt(answer: bytes, *, until_eof: bool = False) -> Handshake:
@@ -476,23 +404,17 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("answer", "status", "body", "problem"), REFUSALS)
 async def test_a_refusal_is_an_outcome(answer: bytes, status: int, body: bytes, problem: str) -> None:
-    handshake = await attempt(answer)
-    assert (handshake.status, handshake.body) == (status, body)
-    assert problem in handshake.problem
-
-
-@pytest.mark.parametrize("answer", [REFUSED, CHUNKED])
-async def test_a_refusal_on_a_connection_that_stays_open(answer: bytes) -> None:
-    handshake = await attempt(answer, until_eof=True)
-    assert handshake.headers == (await attempt(answer)).headers != []
+    for until_eof in {False, answer in (REFUSED, CHUNKED)}:
+        handshake = await attempt(answer, until_eof=until_eof)
+        assert (handshake.status, handshake.body) == (status, body)
+        assert problem in handshake.problem
+        assert answer != REFUSED or ("X-Why", "too many") in handshake.headers
 
 
 @pytest.mark.parametrize("header", ["Sec-WebSocket-Protocol: other", "Sec-WebSocket-Extensions: other"])
 async def test_answers_that_were_not_asked_for(header: str) -> None:
     async with listening(lambda peer: peer.upgrade(header)) as url:
-        handshake, connection = await open_connection(
-            url, Heard(), subprotocols=["chat"], extensions="x-mine"
-        )
+        handshake, connection = await open_connection(url, Heard(), subprotocols=["chat"], extensions="mine")
     assert connection is None
     assert "other" in handshake.problem
 
@@ -508,9 +430,8 @@ NO_ANSWERS = [
 
 @pytest.mark.parametrize(("answer", "line"), NO_ANSWERS)
 async def test_no_answer_to_the_handshake(answer: bytes, line: str) -> None:
-    with pytest.raises(Unreachable, match=line) as caught:
+    with pytest.raises(Unreachable, match=rf"^ws://[^\n]*{line}[^\n]*$"):
         await attempt(answer)
-    assert "\n" not in str(caught.value)
 
 
 async def test_nobody_answers() -> None:
@@ -522,36 +443,30 @@ async def test_nobody_answers() -> None:
         await open_connection(f"ws://127.0.0.1:{port}/", Heard())
 
 
-@pytest.mark.parametrize(
-    "url", ["http://h/", "ws:///x", "ws://h:x/", "ws://h:99999/", "ws://a@h/", "ws://h/#x", "?"]
-)
-async def test_bad_urls(url: str) -> None:
+@pytest.mark.parametrize("url", ["http://h/", "ws:///", "ws://h:99999/", "ws://a@h/", "ws://h/#x"])
+async def test_bad_urls_and_headers(url: str) -> None:
     with pytest.raises(Unreachable, match="expected ws://"):
         await open_connection(url, Heard())
-
-
-async def test_a_header_that_cannot_be_written() -> None:
     with pytest.raises(Unreachable, match="X-Bad"):
-        await open_connection("ws://127.0.0.1:1/", Heard(), headers=[("X-Bad", "a\r\nb")])
+        await open_connection("ws://127.0.0.1:1/", Heard(), headers=[("X-Bad", f"{url}\r\nX: y")])
 
 
 # TLS, with a certificate of nobody for localhost and 127.0.0.1
 CERTIFICATE = """\
 -----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgI1b02y5hVXrF7DGY
-nYeG8mDiQikBcGnDdmkig3mIIf2hRANCAARxzoWtZsmgHwpSnDD8stl6ey/2pHr3
-DrbmZ5D8oTkyPlxvfaKGlvN09CBSpKBEyaFXrd9A01BydzduzRcY4o8x
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg8KotSr7V+kYfdd/z
+wP95a9tptglocVXMHc7AjpJ0+dyhRANCAARgIhz+3oG92IIMgJGS7HEpqxtoksDL
+YZkj+Qjxw3NyIS/JL5yhISdVnsfnfGxEiq1oEjacMlmAEwoG3swKCU8X
 -----END PRIVATE KEY-----
 -----BEGIN CERTIFICATE-----
-MIIBmzCCAUGgAwIBAgIUIZzuJLyWtNPPGLPONTfWF+NJqnYwCgYIKoZIzj0EAwIw
-FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMzE3NTM0NloYDzIxMjYxMDMw
-MTc1MzQ2WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAARxzoWtZsmgHwpSnDD8stl6ey/2pHr3DrbmZ5D8oTkyPlxvfaKGlvN0
-9CBSpKBEyaFXrd9A01BydzduzRcY4o8xo28wbTAdBgNVHQ4EFgQUQFymfj3df4Y+
-Hq06J63/DoaspocwHwYDVR0jBBgwFoAUQFymfj3df4Y+Hq06J63/DoaspocwDwYD
-VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
-zj0EAwIDSAAwRQIgfDQpKgNPukI/2sN/sxz9sVKYx260nnXiTBY5bcZSBFkCIQCJ
-41+17ix7Gooikv5fIwdtu6mjTBYtJblBPXwYxGZaXQ==
+MIIBaDCCAQ2gAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlsb2NhbGhv
+c3QwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBQxEjAQBgNVBAMM
+CWxvY2FsaG9zdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABGAiHP7egb3YggyA
+kZLscSmrG2iSwMthmSP5CPHDc3IhL8kvnKEhJ1Wex+d8bESKrWgSNpwyWYATCgbe
+zAoJTxejTjBMMBoGA1UdEQQTMBGCCWxvY2FsaG9zdIcEfwAAATAPBgNVHRMBAf8E
+BTADAQH/MB0GA1UdDgQWBBS1QYRwyBrvVUwf0y2YaQSDIC/gtjAKBggqhkjOPQQD
+AgNJADBGAiEAv4U0whmLf+uDIgoM6WPmxn3beEQM5ykE0twaxlmeCvwCIQDrVvcN
+jW7taF590TwNzs8fSIWtq1ZCu9NdGPg/tmTfMQ==
 -----END CERTIFICATE-----
 """
 
@@ -569,13 +484,10 @@ def contexts(tmp_path: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
 @pytest.mark.parametrize("how", ["close", "reset"])
 async def test_tls(contexts: tuple[ssl.SSLContext, ssl.SSLContext], how: str) -> None:
     async def handler(peer: Peer) -> None:
-        await peer.upgrade(behind=text("early"))
-        assert (await peer.frame()).text == "hi"
+        await peer.upgrade(behind=text("early") + (closing(1000) if how == "close" else b""))
+        await peer.frame()
         if how == "reset":
             peer.reset()
-        else:
-            peer.writer.write(closing(1000))
-            assert (await peer.frame()).close_code == 1000
 
     heard = Heard()
     async with listening(handler, tls=contexts[0]) as url:
@@ -586,16 +498,13 @@ async def test_tls(contexts: tuple[ssl.SSLContext, ssl.SSLContext], how: str) ->
         assert (await ended(connection)).how == how
 
 
-async def test_tls_verifies_by_default(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+async def test_tls_fails(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    async def refuse_at_once(peer: Peer) -> None:
+        peer.writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
     async with listening(upgrades(), tls=contexts[0]) as url:
         with pytest.raises(Unreachable, match="TLS failed: self-signed"):
             await open_connection(url, Heard())
-
-
-async def test_tls_with_a_plain_port() -> None:
-    async def handler(peer: Peer) -> None:
-        peer.writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-    async with listening(handler) as url:
+    async with listening(refuse_at_once) as url:
         with pytest.raises(Unreachable, match="TLS failed"):
             await open_connection(url.replace("ws:", "wss:"), Heard())

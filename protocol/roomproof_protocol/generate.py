@@ -35,6 +35,7 @@ CODEGEN = (
     "--use-standard-collections",
     "--use-union-operator",
     "--use-schema-description",
+    "--use-single-line-docstring",
     "--use-title-as-name",
 )
 TYPES_HEADER = f'''"""Types of every message.

@@ -207,8 +207,10 @@ def _explain(keyword: str, value: Any, own: str) -> str:
             return "must not stand here"
         case "anyOf":
             return "has none of the allowed forms"
-        case _:
+        case "required" | "pattern":
             return own
+        case _:
+            return own if keyword.startswith("x-") else f"breaks {keyword}"
 
 
 def _with_article(name: str) -> str:

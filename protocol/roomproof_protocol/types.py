@@ -45,45 +45,35 @@ DurationMs: TypeAlias = int
 
 
 class Position(TypedDict):
-    """
-    A place in a room's stream: everything up to `seq` was seen.
-    """
+    """A place in a room's stream: everything up to `seq` was seen."""
 
     epoch: Epoch
     seq: Count
 
 
 class Product(TypedDict):
-    """
-    Name and version of a program.
-    """
+    """Name and version of a program."""
 
     name: String
     version: String
 
 
 class User(TypedDict):
-    """
-    A user as others see them.
-    """
+    """A user as others see them."""
 
     id: UserId
     name: Name
 
 
 class Window(TypedDict):
-    """
-    `count` events in any `window_ms` milliseconds.
-    """
+    """`count` events in any `window_ms` milliseconds."""
 
     count: Count
     window_ms: DurationMs
 
 
 class Quota(TypedDict):
-    """
-    A message quota and whose it is.
-    """
+    """A message quota and whose it is."""
 
     count: Count
     window_ms: DurationMs
@@ -134,9 +124,7 @@ ErrorCode: TypeAlias = Literal[
 
 
 class AuthRequest(TypedDict):
-    """
-    Renew the credentials of this connection in place (AUTH-4).
-    """
+    """Renew the credentials of this connection in place (AUTH-4)."""
 
     type: Literal["auth"]
     id: Id
@@ -144,18 +132,14 @@ class AuthRequest(TypedDict):
 
 
 class Credentials(TypedDict):
-    """
-    How the client proves who it is; a guest without it.
-    """
+    """How the client proves who it is; a guest without it."""
 
     scheme: NotRequired[String]
     token: NotRequired[Token]
 
 
 class HelloRequest(TypedDict):
-    """
-    The first message on a connection: who the client is (CONN-4).
-    """
+    """The first message on a connection: who the client is (CONN-4)."""
 
     type: Literal["hello"]
     id: Id
@@ -166,9 +150,7 @@ class HelloRequest(TypedDict):
 
 
 class HistoryRequest(TypedDict):
-    """
-    Read retained messages before or after a number (HIST-5, HIST-6); the latest without either.
-    """
+    """Read retained messages before or after a number (HIST-5, HIST-6); the latest without either."""
 
     type: Literal["history"]
     id: Id
@@ -180,9 +162,7 @@ class HistoryRequest(TypedDict):
 
 
 class JoinRequest(TypedDict):
-    """
-    Become a member of a room and get its newest messages, or those missed since `after`.
-    """
+    """Become a member of a room and get its newest messages, or those missed since `after`."""
 
     type: Literal["join"]
     id: Id
@@ -192,9 +172,7 @@ class JoinRequest(TypedDict):
 
 
 class LeaveRequest(TypedDict):
-    """
-    Give up membership of a room; harmless where there is none (ROOM-7).
-    """
+    """Give up membership of a room; harmless where there is none (ROOM-7)."""
 
     type: Literal["leave"]
     id: Id
@@ -202,18 +180,14 @@ class LeaveRequest(TypedDict):
 
 
 class PingRequest(TypedDict):
-    """
-    Ask for a sign of life (BEAT-2).
-    """
+    """Ask for a sign of life (BEAT-2)."""
 
     type: Literal["ping"]
     id: Id
 
 
 class PresenceRequest(TypedDict):
-    """
-    Ask who is in a room.
-    """
+    """Ask who is in a room."""
 
     type: Literal["presence"]
     id: Id
@@ -221,9 +195,7 @@ class PresenceRequest(TypedDict):
 
 
 class SendRequest(TypedDict):
-    """
-    Send a text to a room the client is a member of.
-    """
+    """Send a text to a room the client is a member of."""
 
     type: Literal["send"]
     id: Id
@@ -233,9 +205,7 @@ class SendRequest(TypedDict):
 
 
 class AuthOk(TypedDict):
-    """
-    The credentials are renewed (AUTH-4).
-    """
+    """The credentials are renewed (AUTH-4)."""
 
     type: Literal["auth_ok"]
     re: Id
@@ -243,9 +213,7 @@ class AuthOk(TypedDict):
 
 
 class LimitHit(TypedDict):
-    """
-    The limit that was hit: a number, or a message quota.
-    """
+    """The limit that was hit: a number, or a message quota."""
 
     count: Count
     window_ms: DurationMs
@@ -253,9 +221,7 @@ class LimitHit(TypedDict):
 
 
 class ErrorMessage(TypedDict):
-    """
-    A request, or a frame that was none, could not be honoured.
-    """
+    """A request, or a frame that was none, could not be honoured."""
 
     type: Literal["error"]
     re: Id | None
@@ -269,9 +235,7 @@ class ErrorMessage(TypedDict):
 
 
 class HistoryPage(TypedDict):
-    """
-    Retained messages, ascending (HIST-5, HIST-6).
-    """
+    """Retained messages, ascending (HIST-5, HIST-6)."""
 
     type: Literal["history"]
     re: Id
@@ -284,9 +248,7 @@ class HistoryPage(TypedDict):
 
 
 class Joined(TypedDict):
-    """
-    The client is a member; here is what it needs to go on (HIST-1, RES-1).
-    """
+    """The client is a member; here is what it needs to go on (HIST-1, RES-1)."""
 
     type: Literal["joined"]
     re: Id
@@ -303,9 +265,7 @@ class Joined(TypedDict):
 
 
 class Left(TypedDict):
-    """
-    The client is no member any more (ROOM-6).
-    """
+    """The client is no member any more (ROOM-6)."""
 
     type: Literal["left"]
     re: Id
@@ -328,9 +288,7 @@ Message = TypedDict(
 
 
 class Notice(TypedDict):
-    """
-    Something the user or the client program should know.
-    """
+    """Something the user or the client program should know."""
 
     type: Literal["notice"]
     code: Literal["draining", "auth_expiring", "degraded"]
@@ -340,9 +298,7 @@ class Notice(TypedDict):
 
 
 class Pong(TypedDict):
-    """
-    The answer to `ping` (BEAT-2).
-    """
+    """The answer to `ping` (BEAT-2)."""
 
     type: Literal["pong"]
     re: Id
@@ -350,9 +306,7 @@ class Pong(TypedDict):
 
 
 class Presence(TypedDict):
-    """
-    Who is in a room (PRES-1).
-    """
+    """Who is in a room (PRES-1)."""
 
     type: Literal["presence"]
     re: Id
@@ -363,9 +317,7 @@ class Presence(TypedDict):
 
 
 class PresenceEvent(TypedDict):
-    """
-    Another user came or went (PRES-2).
-    """
+    """Another user came or went (PRES-2)."""
 
     type: Literal["presence_event"]
     room: Room
@@ -375,9 +327,7 @@ class PresenceEvent(TypedDict):
 
 
 class Removed(TypedDict):
-    """
-    (reserved) The client was removed from a room.
-    """
+    """(reserved) The client was removed from a room."""
 
     type: Literal["removed"]
     room: Room
@@ -385,9 +335,7 @@ class Removed(TypedDict):
 
 
 class Reset(TypedDict):
-    """
-    The stream changed under a member, who must `join` again (ROOM-12).
-    """
+    """The stream changed under a member, who must `join` again (ROOM-12)."""
 
     type: Literal["reset"]
     room: Room
@@ -397,9 +345,7 @@ class Reset(TypedDict):
 
 
 class Sent(TypedDict):
-    """
-    The message is kept, under this number (MSG-1).
-    """
+    """The message is kept, under this number (MSG-1)."""
 
     type: Literal["sent"]
     re: Id
@@ -412,18 +358,14 @@ class Sent(TypedDict):
 
 
 class Tick(TypedDict):
-    """
-    A sign of life where there is nothing else to send (BEAT-3).
-    """
+    """A sign of life where there is nothing else to send (BEAT-3)."""
 
     type: Literal["tick"]
     now: TimeMs
 
 
-class Self(TypedDict):
-    """
-    Who the client is on this connection.
-    """
+class OwnUser(TypedDict):
+    """Who the client is on this connection."""
 
     id: UserId
     name: Name
@@ -431,27 +373,21 @@ class Self(TypedDict):
 
 
 class HeartbeatTimes(TypedDict):
-    """
-    I and T of the heartbeat.
-    """
+    """I and T of the heartbeat."""
 
     interval_ms: DurationMs
     timeout_ms: DurationMs
 
 
 class FrameRate(TypedDict):
-    """
-    Client messages on one connection (RATE-12).
-    """
+    """Client messages on one connection (RATE-12)."""
 
     rate: Count
     burst: Count
 
 
 class PerAddress(TypedDict):
-    """
-    Limits of one network address, null where none hold (RATE-14).
-    """
+    """Limits of one network address, null where none hold (RATE-14)."""
 
     conns: Count
     guests: Window
@@ -459,9 +395,7 @@ class PerAddress(TypedDict):
 
 
 class AdvertisedLimits(TypedDict):
-    """
-    Every number that limits the client.
-    """
+    """Every number that limits the client."""
 
     frame_bytes: Count
     text_bytes: Count
@@ -486,15 +420,13 @@ class AdvertisedLimits(TypedDict):
 
 
 class Welcome(TypedDict):
-    """
-    The answer to a valid `hello` (CONN-6, CONN-7).
-    """
+    """The answer to a valid `hello` (CONN-6, CONN-7)."""
 
     type: Literal["welcome"]
     re: Id
     v: Literal["1"]
     conn: String
-    user: Self
+    user: OwnUser
     guest_token: NotRequired[Token]
     auth_expires_at: NotRequired[TimeMs]
     now: TimeMs

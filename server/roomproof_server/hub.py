@@ -81,9 +81,9 @@ class Room:
         self._hub.forget_if_empty(self)
 
     @property
-    def empty(self) -> bool:
-        """No local connection is in it or on its way in."""
-        return not (self._members or self._joining or self._stale)
+    def size(self) -> int:
+        """Local connections that are in it or on their way in."""
+        return len(self._members) + len(self._joining) + len(self._stale - self._joining.keys())
 
     def message(self, entry: Entry) -> None:
         """Deliver the next message; the sender's own connections get it with its ``mid`` (MSG-15)."""
@@ -170,7 +170,7 @@ class Hub:
 
     def forget_if_empty(self, room: Room) -> None:
         """Unsubscribe from a room without local connections."""
-        if room.empty and self._rooms.get(room.name) is room:
+        if not room.size and self._rooms.get(room.name) is room:
             del self._rooms[room.name]
             self.engine.unsubscribe(room.name)
 

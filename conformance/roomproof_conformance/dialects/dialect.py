@@ -219,24 +219,29 @@ class Dialect:
         """
         filling = {**self.variables, **variables}
         try:
-            if "{" in base:
-                return str(Template(base, frozenset(filling)).render(filling))
-            scheme, netloc, typed, query, _ = urlsplit(base)
-            if scheme not in ("ws", "wss") or not netloc:
-                raise DialectError(
-                    f"{base!r} is no WebSocket address: expected ws://host:port or wss://host:port"
-                )
             filling.update(authority(base))
             if "room" in filling:
                 filling["room_label"] = self.room_label.render(filling)
+            complete = "{" in base
+            if complete:
+                base = str(Template(base, frozenset(filling)).render(filling))
+            scheme, netloc, typed, query, _ = urlsplit(base)
+            if scheme not in ("ws", "wss") or not netloc:
+                raise DialectError(
+                    f"{base!r} is no WebSocket address: expected ws:// or wss://, host and port"
+                )
             path, _, own_query = str(self._target.render(filling)).partition("?")
-            if not self._target.names:
-                path, own_query = typed or path, own_query if not typed or typed == path else ""
-            elif typed not in ("", "/") and typed != path:
-                path = typed.rstrip("/") + path
-            return urlunsplit((scheme, netloc, path or "/", "&".join(q for q in (query, own_query) if q), ""))
-        except (Unresolved, BadPart, ValueError) as error:
-            raise DialectError(f"{self.name}: no address for {base!r}: {error} is not usable here") from None
+        except (BadPart, ValueError) as error:
+            raise DialectError(f"{self.name}: no address for {base!r}: {error}") from None
+        except Unresolved as missing:
+            raise DialectError(f"{self.name}: no address for {base!r}: {missing} has no value") from None
+        if complete:
+            return base
+        if not self._target.names:
+            path, own_query = typed or path, own_query if typed in ("", path) else ""
+        elif typed not in ("", "/", path):
+            path = typed.rstrip("/") + path
+        return urlunsplit((scheme, netloc, path or "/", "&".join(q for q in (query, own_query) if q), ""))
 
     def headers(self, variables: Variables) -> list[tuple[str, str]]:
         """Extra request headers. Raises DialectError when a placeholder has no value."""

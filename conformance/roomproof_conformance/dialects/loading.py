@@ -144,7 +144,8 @@ def validate(source: Source) -> None:
             del claims[area]
     faults = [fault for error in _validator().iter_errors(source.data) for fault in _in_words(error)]
     if faults:
-        faults.sort(key=lambda fault: source.line(fault[0]))
+        # A misspelled key explains what its map lacks: it comes first.
+        faults.sort(key=lambda fault: (fault[1].startswith("lacks"), source.line(fault[0])))
         raise DialectError(*(source.problem(*fault) for fault in faults))
 
 

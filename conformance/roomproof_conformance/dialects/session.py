@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from roomproof_conformance.events import Event
 
 from .codecs import Outgoing, Unreadable
-from .dialect import ARGUMENTS, Dialect, Step, authority
+from .dialect import ALWAYS, ARGUMENTS, Dialect, Step, authority
 from .errors import DialectError, did_you_mean
 from .filters import MISSING
 from .templates import Template, Unresolved
@@ -40,15 +41,19 @@ class Session:
         self.variables: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
         counter = itertools.count(1)
         self._fresh = fresh or (lambda: f"r{next(counter)}")
+        self.captured: set[str] = set()
         self._labels: dict[str, str] = {}
         if room is not None:
             self.variables["room"] = room
-            self.variables["room_label"] = self.room_label(room)
+            with suppress(DialectError):  # a label that holds the host waits for the address
+                self.variables["room_label"] = self.room_label(room)
 
     def address(self, base: str) -> str:
         """The address to connect to (see `Dialect.url`); templates know host and port from then on."""
         url = self.dialect.url(base, **self.variables)
         self.variables.update(authority(url))
+        if self.room is not None:
+            self.variables["room_label"] = self.room_label(self.room)
         return url
 
     @property
@@ -184,9 +189,10 @@ class Exchange:
         self.ok = False
         self.event: Event | None = None
         self._session = session
-        self._variables = {**session.variables, "id": session.fresh(), "nonce": "", **given}
-        if "nonce" not in given:
-            self._variables["nonce"] = session.fresh()
+        # What was captured is no argument: a token given here is for another connection to present.
+        hidden = session.captured & (ARGUMENTS[action] - ALWAYS)
+        known = {name: value for name, value in session.variables.items() if name not in hidden}
+        self._variables = {**known, "id": session.fresh(), "nonce": session.fresh(), **given}
         self._steps = [step for step in steps if step.wanted(self._variables)]
         uses_id = any(step.send is not None and "id" in step.send.names for step in self._steps)
         self.ref: str | None = str(self._variables["id"]) if uses_id else None
@@ -208,6 +214,7 @@ class Exchange:
                 value = read(event.tree)
                 if value is not MISSING:
                     self._variables[name] = self._session.variables[name] = value
+                    self._session.captured.add(name)
             self.event = event
             self._at += 1
             self._advance()

@@ -163,6 +163,8 @@ class Replied(Judge):
         wanted = "an answer" if self.ok is None else "success" if self.ok else "a refusal"
         expected = f"{what}: {wanted}" + (f" matching {shown(self.where)}" if self.where is not None else "")
         began, reply, event = self._began, self._reply, self._event
+        if began and reply and reply.data.get("event") is None and self.where is None and reply.data["ok"] == self.ok:
+            return Finding("holds", expected, "no answer is promised", (began.index,))
         if began is None or reply is None or event is None:
             seen = "no answer" if began is None else f"no answer in {self.last - began.t:.2f} s"
             if self._end is not None:

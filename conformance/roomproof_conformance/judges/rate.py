@@ -46,6 +46,7 @@ class Attempts:
         self._by_text: dict[str, Attempt] = {}
         self._open: dict[str, list[Attempt]] = defaultdict(list)
         self._events: dict[int, Event] = {}
+        self._beats: dict[str, float] = {}
         self.last = 0.0
 
     def step(self, record: Record) -> None:
@@ -57,6 +58,8 @@ class Attempts:
             self._by_op[record.index] = attempt
             self._by_text[attempt.text] = attempt
             self._open[record.conn].append(attempt)
+        elif record.kind == "sent" and "role" in record.data:
+            self._beats[record.conn] = record.t
         elif record.kind == "event":
             self._event(record)
         elif record.kind == "reply" and record.data["op"] in self._by_op:
@@ -70,10 +73,17 @@ class Attempts:
                 self._settle(attempt, "admitted", record)
         elif kind in ("ack", "rate_limited", "error"):
             self._events[record.index] = record.event
-            if kind != "ack" and record.data["fields"].get("ref") is None and not record.data.get("claimed"):
+            if kind == "ack" or record.data["fields"].get("ref") is not None:
+                return
+            if kind == "rate_limited" or not self._may_answer_a_beat(record):
                 waiting = [a for a in self._open[record.conn] if a.outcome == "open"]
                 if waiting:
                     self._settle(waiting[0], "refused" if kind == "rate_limited" else "other", record)
+
+    def _may_answer_a_beat(self, record: Record) -> bool:
+        """An error without reference may mean the kit's own heartbeat frame: some servers refuse what they ask for."""
+        beat = self._beats.pop(record.conn, None)
+        return beat is not None and record.t - beat < 1.0
 
     def _reply(self, record: Record) -> None:
         attempt = self._by_op[record.data["op"]]

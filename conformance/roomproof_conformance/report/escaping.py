@@ -42,7 +42,7 @@ def payload(text: str | None, base64: str | None, length: int, limit: int) -> st
 
 def encodable(text: str, encoding: str) -> str:
     """`text` so that a stream of this encoding can write it: plain punctuation, then escapes for what is left."""
-    if encoding.lower().replace("-", "").startswith("utf"):
+    if encoding.lower().startswith("utf"):
         return text
     return text.translate(PLAIN).encode(encoding, "backslashreplace").decode(encoding)
 

@@ -20,8 +20,9 @@ ROW = 24
 HEAD = 34
 LEFT = 72  # where the first lane stands; the times are before it
 LANE = 56
+WIDTH = 872  # of a page's column; many lanes make the drawing wider
 LETTER = 7.0  # width of a letter of the 11.5 px monospace type, rounded up
-TEXT = 78  # letters of a row's text at most
+FEWEST = 60  # letters that a row's text has room for at least
 
 
 def sequence(lines: Sequence[Line], *, arrows: int = ARROWS, lanes: int = LANES) -> str:
@@ -51,7 +52,8 @@ class _Drawing:
         self._x = {name: LEFT + LANE * place for place, name in enumerate(self.names)}
         self._server = LEFT + LANE * len(self.names)
         self._beside = self._server + 22
-        width = self._beside + int(TEXT * LETTER) + 8
+        width = max(WIDTH, self._beside + int(FEWEST * LETTER) + 8)
+        self._letters = int((width - 8 - self._beside) / LETTER)
         height = HEAD + ROW * len(self.rows) + 14 + (ROW if self.others else 0)
         self._lifelines(HEAD + ROW * len(self.rows) + 6)
         for place, row in enumerate(self.rows):
@@ -116,8 +118,9 @@ class _Drawing:
         self._said(line, y)
 
     def _said(self, line: Line, y: int) -> None:
-        label = visible(line.label, TEXT)
-        text = line.text(max(0, TEXT - len(label) - 18)) if len(label) < TEXT - 24 else ""
+        label = _fitted(line.label, self._letters)
+        room = self._letters - len(label) - 1
+        text = _fitted(line.text(room), room) if room > 20 else ""
         quiet = "note" if line.role in ("mark", "decided", "local", "open") else "what"
         words = f'<tspan class="{quiet}">{escape(label)}</tspan>'
         words += f'<tspan class="body" dx="7">{escape(text)}</tspan>' if text else ""
@@ -138,3 +141,12 @@ class _Drawing:
     def _text(self, kind: str, x: int, y: int, text: str, anchor: str = "") -> None:
         side = f' text-anchor="{anchor}"' if anchor else ""
         self.parts.append(f'<text class="{kind}" x="{x}" y="{y}"{side}>{escape(text)}</text>')
+
+
+def _fitted(text: str, letters: int) -> str:
+    """`text` in that many letters; a length that is said at its end stays."""
+    if len(text) <= letters:
+        return text
+    tail = text.rpartition("… (")[2] if text.endswith(("bytes)", "characters)")) and "… (" in text else ""
+    end = f"… ({tail}" if tail else "…"
+    return text[: letters - len(end)] + end

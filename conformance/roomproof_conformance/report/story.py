@@ -19,7 +19,6 @@ from .escaping import payload, visible
 Role = Literal["open", "refused", "out", "in", "fault", "local", "end", "mark", "decided"]
 
 OPCODES = {0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
-UNTOLD = ("case", "noise", "reply")
 
 
 @dataclass
@@ -124,6 +123,8 @@ class _Story:
 
     def add(self, record: Record) -> None:
         data = record.data
+        if record.kind != "sent" and (op := self._op.pop(record.conn, None)) is not None:
+            self._line(op, "local", visible(f"{op.data.get('op')}: nothing to send", 120))
         match record.kind:
             case "open":
                 self._opening[record.conn] = self._line(record, "open", f"connects to {visible(str(data.get('url')), 120)}")

@@ -42,7 +42,7 @@ def test_decoding_never_raises(payload: str | bytes) -> None:
 
 
 def test_many_brackets_without_depth_are_fine() -> None:
-    wide = [[{}] for _ in range(300)]
+    wide: list[Any] = [[{}] for _ in range(300)]
     assert JSON.decode(json.dumps(wide)) == [wide]
     assert JSON.decode("[" * 200 + "]" * 200) != [Unreadable("")]
 

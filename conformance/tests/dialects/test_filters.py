@@ -42,7 +42,7 @@ TREE = {
         ("params | ms", MISSING),
         ("packed | json", {"text": "hi"}),
         ("message.body | json", MISSING),
-        ("nothing | default('x') | after('')", "x"),
+        ("nothing | default('x') | before('/')", "x"),
         ("when|int", 1),
         (".", TREE),
     ],

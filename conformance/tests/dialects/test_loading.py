@@ -136,9 +136,9 @@ def test_all_schema_faults_are_told() -> None:
     with pytest.raises(DialectError) as caught:
         parse(GOOD.replace("name:", "nam:").replace("claims:", "clams:"), "x.yaml")
     assert [line.partition(": ")[2] for line in caught.value.problems] == [
-        "the file: lacks 'name'",
         "nam: unknown key 'nam'; did you mean 'name'?",
         "clams: unknown key 'clams'; did you mean 'claims'?",
+        "the file: lacks 'name'",
     ]
 
 
