@@ -7,11 +7,11 @@ everything that goes out or comes in is recorded here. Knows no requirement and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from . import clock
+from . import clock, plain
 from .dialects import Exchange, Outgoing, Session
 from .events import Event
 from .frames import Fault, Frame, Message, MessageAssembler
@@ -77,10 +77,10 @@ class Op:
         """A field of the answer."""
         return default if self.event is None else self.event.fields.get(name, default)
 
-    def __await__(self) -> Any:
-        return self._answered().__await__()
+    def __await__(self) -> Generator[Any, None, Op]:
+        return self._wait().__await__()
 
-    async def _answered(self) -> Op:
+    async def _wait(self) -> Op:
         await self.client.case.until(lambda: self.finished or self.client.ended, self.client.case.patience)
         return self
 
@@ -131,8 +131,11 @@ class Client:
         subprotocols: list[str] | None = None,
         receive_buffer: int | None = None,
         url: str | None = None,
+        extensions: str | None = None,
     ) -> bool:
         """Open the connection; True when the server switched protocols. A refusal is recorded, not raised.
+
+        `extensions` is offered as it stands, such as `permessage-deflate`; what is sent is never compressed.
 
         Raises `transport.Unreachable` when there is no answer that is HTTP.
         """
@@ -147,21 +150,38 @@ class Client:
             headers=sent,
             receive_buffer=receive_buffer,
             timeout=self.case.patience * 2,
+            extensions=extensions,
         )
-        answer = self.handshake
-        self._note(
-            "handshake",
-            status=answer.status,
-            headers=[list(pair) for pair in answer.headers],
-            subprotocol=answer.subprotocol,
-            body=answer.body.decode("utf-8", "replace"),
-        )
+        self._note_handshake(self.handshake)
         if self.connection is None:
             return False
+        self._assembler = MessageAssembler(deflate=self.handshake.deflate)
         if self.end is not None and not any(r.kind == "end" and r.conn == self.name for r in self.case.transcript):
             self._note_end(self.end)
         self._start_keepalive()
         return True
+
+    async def get(self, path: str | None = None) -> None:
+        """Ask for a page of the server (None: the socket's own path) without wanting a WebSocket.
+
+        Raises `transport.Unreachable` when there is no answer that is HTTP.
+        """
+        address = self.case.target.address(self.session)
+        self._note("open", url=address, headers=[], subprotocols=[], get=path or "")
+        self.handshake = await plain.get(address, path, patience=self.case.patience * 2)
+        self._note_handshake(self.handshake)
+
+    async def dawdle(self, begun: bytes, seconds: float) -> None:
+        """Connect, write `begun` of a handshake and nothing more, and see for `seconds` whether the server ends TCP.
+
+        Raises `transport.Unreachable` when nobody takes the connection.
+        """
+        address = self.case.target.address(self.session)
+        self._note("open", url=address, headers=[], subprotocols=[], begun=begun.decode("latin-1"))
+        how = await plain.unfinished(address, begun, patience=seconds)
+        if how is not None:
+            self.end = End(how, None, "", False, "server", "server")
+            self._note_end(self.end)
 
     async def close(self) -> None:
         """Go politely (Close 1000, and wait a moment for the server's end of it), then surely."""
@@ -329,6 +349,15 @@ class Client:
         if self.handshake is not None:
             self._note_end(end)
 
+    def _note_handshake(self, answer: Handshake) -> None:
+        self._note(
+            "handshake",
+            status=answer.status,
+            headers=[list(pair) for pair in answer.headers],
+            subprotocol=answer.subprotocol,
+            body=answer.body.decode("utf-8", "replace"),
+        )
+
     def _note_end(self, end: End) -> None:
         self._note("end", how=end.how, code=end.code, reason=end.reason, clean=end.clean, by=end.by)
 
@@ -356,6 +385,11 @@ class Client:
                 return
 
     # -- inner ------------------------------------------------------------------------------------
+
+    def _answered(self, frame: Frame) -> None:
+        """A Pong or a Close that the connection wrote by itself."""
+        code = {"code": frame.close_code} if frame.opcode == 8 else {}
+        self._note("sent", opcode=frame.opcode, fin=True, rsv=0, masked=True, auto=True, **code, **payload_fields(frame.payload))
 
     def _settle(self, op: Op) -> None:
         if not op.exchange.done or op.finished:

@@ -262,7 +262,8 @@ class Case:
         if isinstance(judge, Replied):
             began = self.transcript.records[judge.op]
             return any(c.ended for c in self.clients if c.name == began.conn)
-        return any(c.ended for c in self.clients if c.name == getattr(judge, "conn", None))
+        ears = {getattr(judge, "conn", None), getattr(judge, "listener", None)}
+        return any(c.ended for c in self.clients if c.name in ears)
 
     # -- the statements used most ---------------------------------------------------------------------
 

@@ -49,7 +49,7 @@ class Record:
         return Event.from_json(self.data)
 
     def as_json(self) -> dict[str, Any]:
-        return {"i": self.index, "t": round(self.t, 6), "conn": self.conn, "kind": self.kind, **self.data}
+        return {"i": self.index, "t": round(self.t, 6), "conn": self.conn, "kind": self.kind, "data": self.data}
 
 
 @dataclass(slots=True)
@@ -85,13 +85,13 @@ def read(lines: Iterable[str], *, source: str = "transcript") -> Transcript:
         if not line.strip():
             continue
         try:
-            data = json.loads(line)
-            i, t, conn, kind = (data.pop(name) for name in ("i", "t", "conn", "kind"))
-        except (ValueError, KeyError, AttributeError) as error:
+            line_data = json.loads(line)
+            i, t, conn, kind, data = (line_data[name] for name in ("i", "t", "conn", "kind", "data"))
+        except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
-                f"{source}:{number}: not a transcript record ({error}); expected a JSON object with i, t, conn, kind"
+                f"{source}:{number}: not a transcript record ({error}); expected an object with i, t, conn, kind, data"
             ) from None
-        if kind not in RECORD_KINDS or i != len(transcript.records):
+        if kind not in RECORD_KINDS or i != len(transcript.records) or not isinstance(data, dict):
             raise ValueError(f"{source}:{number}: unexpected record {i} of kind {kind!r}")
         transcript.records.append(Record(i, t, conn, kind, data))
     return transcript

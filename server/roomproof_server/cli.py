@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from roomproof_protocol import DEFAULTS, Heartbeat, Limits
+from roomproof_protocol import Heartbeat, Limits
 from roomproof_server.run import serve
 from roomproof_server.settings import Settings
 
@@ -21,9 +21,11 @@ def parse_limits(assignments: tuple[str, ...]) -> Limits:
         if not equals or not value.strip().isdecimal():
             raise ValueError(f"expected NAME=WHOLE-NUMBER, got {assignment!r}")
         *parents, leaf = name.strip().split(".")
-        target = overrides
+        target: Any = overrides
         for parent in parents:
             target = target.setdefault(parent, {})
+            if not isinstance(target, dict):
+                raise ValueError(f"limit {parent} is given both as a number and by its parts")
         target[leaf] = int(value)
     return Limits.from_mapping(overrides)
 
@@ -67,7 +69,7 @@ def main(
     exit code 0. Exit code 2 is a mistake in the options, 3 an address it cannot listen on.
     """
     settings = Settings(
-        limits=limits or DEFAULTS,
+        limits=limits,
         heartbeat=Heartbeat(round(heartbeat_interval * 1000), round(heartbeat_timeout * 1000)),
         origins=frozenset(origin.rstrip("/").lower() for origin in origins),
         name=name,

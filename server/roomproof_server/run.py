@@ -50,5 +50,6 @@ async def _serve(
     await stop.wait()
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.remove_signal_handler(signum)
+        signal.signal(signum, signal.SIG_DFL)  # Python's own for SIGINT would print a traceback
     await server.stop()
     return 0

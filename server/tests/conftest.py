@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from roomproof_server.engine.memory import MemoryEngine
 from roomproof_server.hub import Hub
 from roomproof_server.rules.session import Session
 from roomproof_server.settings import Settings
-from roomproof_server.shell.server import Server
+from roomproof_server.shell.server import Server, monotonic_ms, wall_ms
 
 
 class Clock:
@@ -36,38 +38,21 @@ class Clock:
 class LateEngine:
     """An engine whose answers come when the test says so, in order, as a database's would."""
 
-    def __init__(self, engine: MemoryEngine) -> None:
+    OPERATIONS = frozenset({"join", "leave", "publish", "page", "present", "new_guest", "find_guest"})
+
+    def __init__(self, engine: MemoryEngine, *, late: bool = False) -> None:
         self._engine = engine
-        self.late = False
+        self.late = late
         self.waiting: list[Callable[[], None]] = []
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
+        operation = getattr(self._engine, name)
+        if name not in self.OPERATIONS or not self.late:
+            return operation
+        return lambda *args, **kwargs: self.defer(partial(operation, *args, **kwargs))
 
-    def _deferred(self, name: str) -> Callable[..., None]:
-        def call(*args: Any, **kwargs: Any) -> None:
-            step = getattr(self._engine, name)
-            if self.late:
-                self.waiting.append(lambda: step(*args, **kwargs))
-            else:
-                step(*args, **kwargs)
-
-        return call
-
-    def join(self, *args: Any, **kwargs: Any) -> None:
-        self._deferred("join")(*args, **kwargs)
-
-    def leave(self, *args: Any, **kwargs: Any) -> None:
-        self._deferred("leave")(*args, **kwargs)
-
-    def publish(self, *args: Any, **kwargs: Any) -> None:
-        self._deferred("publish")(*args, **kwargs)
-
-    def page(self, *args: Any, **kwargs: Any) -> None:
-        self._deferred("page")(*args, **kwargs)
-
-    def find_guest(self, *args: Any, **kwargs: Any) -> None:
-        self._deferred("find_guest")(*args, **kwargs)
+    def defer(self, step: Callable[[], None]) -> None:
+        self.waiting.append(step)
 
     def step(self) -> None:
         """Let the oldest operation happen."""
@@ -77,6 +62,16 @@ class LateEngine:
         """Let all that waits happen, and what follows from it."""
         while self.waiting:
             self.step()
+
+
+class LaggingEngine(LateEngine):
+    """Answers some turns of the loop later, by itself."""
+
+    LAG = 0.005
+
+    def defer(self, step: Callable[[], None]) -> None:
+        super().defer(step)
+        asyncio.get_running_loop().call_later(self.LAG, self.step)
 
 
 class Peer:
@@ -104,6 +99,12 @@ class Peer:
     def close(self, code: int, reason: str) -> None:
         assert self.closed is None
         self.closed = (code, reason)
+
+    def owed(self, size: int) -> None:
+        pass
+
+    def resume(self) -> None:
+        self.session.pump()
 
     def welcomed(self) -> None:
         self.beating = True
@@ -222,8 +223,18 @@ class Node:
 
     async def raw(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A plain TCP connection."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        self._stack.callback(writer.close)
+        return await self.stream(socket.create_connection(("127.0.0.1", self.port)))
+
+    async def stream(self, sock: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Streams of a connected socket, closed with the test."""
+        reader, writer = await asyncio.open_connection(sock=sock)
+
+        async def close() -> None:
+            writer.transport.abort()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+        self._stack.push_async_callback(close)
         return reader, writer
 
     async def shaken(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -243,9 +254,18 @@ async def node() -> AsyncIterator[Callable[..., Awaitable[Node]]]:
     """Starts servers with the limits and settings given; they end with the test."""
     async with AsyncExitStack() as servers, AsyncExitStack() as clients:
 
-        async def start(*, beat: tuple[int, int] = (20_000, 20_000), settings: dict[str, Any] | None = None, **limits: Any) -> Node:
-            made = Settings(limits=Limits.from_mapping(limits), heartbeat=Heartbeat(*beat), **(settings or {}))
-            server = Server(made)
+        async def start(
+            *,
+            beat: tuple[int, int] = (20_000, 20_000),
+            settings: dict[str, Any] | None = None,
+            lagging: bool = False,
+            **limits: Any,
+        ) -> Node:
+            made = Settings(
+                limits=Limits.from_mapping(limits), heartbeat=Heartbeat(*beat), **(settings or {})
+            )
+            memory = MemoryEngine(made.limits, now=monotonic_ms, wall=wall_ms)
+            server = Server(made, LaggingEngine(memory, late=True) if lagging else memory)
             port = await server.start("127.0.0.1", 0)
             servers.push_async_callback(server.stop)
             return Node(server, port, clients)

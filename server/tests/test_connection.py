@@ -72,7 +72,9 @@ class TestFrames:
         reader, writer = await (await node()).shaken()
         message = HELLO[:-1].ljust(16_383) + b"}"
         ping = frame(Opcode.PING, b"p" * 125)
-        writer.write(text(message[:16_300], fin=False) + ping + frame(Opcode.CONT, message[16_300:16_380], fin=False))
+        writer.write(
+            text(message[:16_300], fin=False) + ping + frame(Opcode.CONT, message[16_300:16_380], fin=False)
+        )
         writer.write(ping + frame(Opcode.CONT, message[16_380:]) + close(1000))
         found = await frames(reader)
         assert sorted(opcode for opcode, _ in found) == [1, 8, 10, 10]
@@ -126,7 +128,9 @@ class TestFrames:
         node = await node()
         reader, writer = await node.shaken()
         said = "\ufeff é\ufffe\U0001f600\u202e\t\n "
-        request = json.dumps({"type": "send", "id": "s", "room": "r", "text": said}, ensure_ascii=False).encode()
+        request = json.dumps(
+            {"type": "send", "id": "s", "room": "r", "text": said}, ensure_ascii=False
+        ).encode()
         writer.write(text(HELLO) + text({"type": "join", "id": "j", "room": "r"}))
         for n, byte in enumerate(request):
             opcode = Opcode.CONT if n else Opcode.TEXT
@@ -152,9 +156,10 @@ class TestFrames:
 
 
 class TestClosing:
-    async def test_what_came_before_the_close_takes_effect(self, node: Any) -> None:
+    @pytest.mark.parametrize("lagging", [False, True])
+    async def test_what_came_before_the_close_takes_effect(self, node: Any, lagging: bool) -> None:
         """DISC-9, DISC-12, in one write with it, and the connection ends (DISC-1)."""
-        node = await node()
+        node = await node(lagging=lagging)
         bob = await node.guest("lobby")
         reader, writer = await node.shaken()
         writer.write(text(HELLO) + text({"type": "join", "id": "j", "room": "lobby"}))
@@ -167,6 +172,26 @@ class TestClosing:
         }  # fmt: skip
         assert (await bob.hear("message"))["text"] == "last"
 
+    async def test_requests_wait_for_a_lagging_engine_in_order(self, node: Any) -> None:
+        """CONN-10, CONN-11: and reading stops and goes on again."""
+        client = await (await node(lagging=True)).guest("lobby")
+        asked = [await client.say("presence", room="lobby") for _ in range(20)]
+        asked += [await client.say("send", room="lobby", text="x"), await client.say("leave", room="lobby")]
+        replies = [await client.hear() for _ in range(len(asked) + 1)]
+        assert [m["re"] for m in replies if "re" in m] == asked
+
+    async def test_an_engine_that_never_answers_does_not_hold_a_close_up(
+        self, node: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """DISC-1."""
+        node = await node()
+        monkeypatch.setattr(node.server.engine, "join", lambda *args: None)
+        reader, writer = await node.shaken()
+        writer.write(text(HELLO) + text({"type": "join", "id": "j", "room": "lobby"}) + close(1000))
+        begun = time.monotonic()
+        assert close_of(await frames(reader)) == (1000, "")
+        assert time.monotonic() - begun < 2
+
     async def test_presence_after_a_close(self, node: Any) -> None:
         """PRES-3: 1000 at once, 1001 after the grace, and a reset likewise (DISC-2, DISC-3)."""
         node = await node(presence_grace_ms=300)
@@ -177,7 +202,9 @@ class TestClosing:
             begun = time.monotonic()
             if how is None:
                 linger = struct.pack("ii", 1, 0)
-                ann.ws.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                ann.ws.transport.get_extra_info("socket").setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, linger
+                )
                 ann.ws.transport.abort()
             else:
                 await ann.ws.close(how)
@@ -251,34 +278,27 @@ class TestHeartbeat:
         assert 1 <= time.monotonic() - begun <= 4
 
 
-class Sleeper:
-    """A client that does not read, with as small a window as the kernel allows."""
-
-    def __init__(self, port: int) -> None:
-        self.sock = socket.socket()
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        self.sock.connect(("127.0.0.1", port))
-
-    async def wake(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        return await asyncio.open_connection(sock=self.sock)
-
-
-async def sleeper(node: Any, *rooms: str) -> Sleeper:
-    made = Sleeper(node.port)
-    made.sock.sendall(
+def sleeper(node: Any, *rooms: str) -> socket.socket:
+    """A client that does not read, with as small a window as the kernel allows; `Node.stream` wakes it."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.connect(("127.0.0.1", node.port))
+    sock.sendall(
         b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n" + text(HELLO)
     )
     for room in rooms:
-        made.sock.sendall(text({"type": "join", "id": room, "room": room, "history": 0}))
-    return made
+        sock.sendall(text({"type": "join", "id": room, "room": room}))
+    return sock
 
 
 def fill(node: Any, room: str, count: int, size: int = 4096) -> None:
     """Messages of the largest size, past the quota: by way of the engine."""
     for _ in range(count):
         stored: list[Any] = []
-        node.server.engine.publish(room, Member("x", f"guest:{next(USERS)}", "x"), '"' * size, None, stored.append)
+        node.server.engine.publish(
+            room, Member("x", f"guest:{next(USERS)}", "x"), '"' * size, None, stored.append
+        )
         assert isinstance(stored[0], Stored)
 
 
@@ -286,7 +306,7 @@ class TestSlowReaders:
     async def test_a_client_that_does_not_read_is_cut_without_a_hole(self, node: Any) -> None:
         """DISC-7, DISC-8."""
         node = await node(settings={"drain_ms": 300}, queue_bytes=200_000)
-        slow, bob = await sleeper(node, "lobby"), await node.guest("lobby")
+        slow, bob = sleeper(node, "lobby"), await node.guest("lobby")
         while node.server.hub.room("lobby").size < 2:
             await asyncio.sleep(0.01)
         for seq in range(1, 301):
@@ -296,9 +316,13 @@ class TestSlowReaders:
         async with asyncio.timeout(5):
             while len(node.server.connections) > 1:
                 await asyncio.sleep(0.02)
-        reader, _ = await slow.wake()
+        reader, _ = await node.stream(slow)
         await reader.readuntil(b"\r\n\r\n")
-        seqs = [json.loads(data)["seq"] for opcode, data in await frames(reader) if data.startswith(b'{"type":"message"')]
+        seqs = [
+            json.loads(data)["seq"]
+            for opcode, data in await frames(reader)
+            if data.startswith(b'{"type":"message"')
+        ]
         assert seqs == list(range(1, len(seqs) + 1))
         assert 0 < len(seqs) < 300
 
@@ -315,14 +339,16 @@ class TestSlowReaders:
             joined = await client.hear("joined")
             assert (joined["room"], len(joined["messages"])) == (room, 100)
 
-    async def test_a_slow_reader_with_requests_held_back_is_alive_as_long_as_it_reads(self, node: Any) -> None:
+    async def test_a_slow_reader_with_requests_held_back_is_alive_as_long_as_it_reads(
+        self, node: Any
+    ) -> None:
         """BEAT-4, BEAT-8: its frames lie unread, so its reading counts; when that ends too it is dead."""
         node = await node(beat=(1000, 1000), queue_bytes=100_000)
         fill(node, "lobby", 100)
-        slow = await sleeper(node, *["lobby"])
+        slow = sleeper(node, "lobby")
         for n in range(6):
-            slow.sock.sendall(text({"type": "join", "id": f"j{n}", "room": "lobby"}))
-        reader, writer = await slow.wake()
+            slow.sendall(text({"type": "join", "id": f"j{n}", "room": "lobby"}))
+        reader, writer = await node.stream(slow)
         begun, got = time.monotonic(), 0
         while time.monotonic() - begun < 3.5:
             got += len(await asyncio.wait_for(reader.read(20_000), 5))

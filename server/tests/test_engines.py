@@ -68,7 +68,9 @@ class Bench:
         assert isinstance(joined, Joined)
         return joined
 
-    def exit(self, user: str, room: str = "lobby", connection: int = 1, *, linger: bool = False, last: bool = False) -> None:
+    def exit(
+        self, user: str, room: str = "lobby", connection: int = 1, *, linger: bool = False, last: bool = False
+    ) -> None:
         if last:
             self.engine.unsubscribe(room)
             del self.ears[room]

@@ -14,7 +14,11 @@ I, T, STEP = 20_000, 20_000, 100
 
 
 def run(
-    beat: Heartbeat, until: int, *, heard: Callable[[int, list[str]], bool], sent: Callable[[int], bool] = lambda now: False
+    beat: Heartbeat,
+    until: int,
+    *,
+    heard: Callable[[int, list[str]], bool],
+    sent: Callable[[int], bool] = lambda now: False,
 ) -> list[tuple[int, str]]:
     """Turn time in steps; ``heard`` and ``sent`` say whether a frame came or went at a step."""
     happened: list[tuple[int, str]] = []
@@ -58,7 +62,9 @@ def test_application_frames_alone_keep_it() -> None:
 @pytest.mark.parametrize("every", [500, 5000, I // 2])
 def test_no_tick_while_other_frames_flow(every: int) -> None:
     """BEAT-3."""
-    happened = run(Heartbeat(I, T, 0, 0.5), 6 * I, heard=lambda now, beats: True, sent=lambda now: now % every == 0)
+    happened = run(
+        Heartbeat(I, T, 0, 0.5), 6 * I, heard=lambda now, beats: True, sent=lambda now: now % every == 0
+    )
     assert {name for _, name in happened} == {"ping"}
 
 

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from roomproof_server.rules.limiter import ErrorLog, FrameBucket, SlidingLog, UserQuotas
 
-STEPS = st.lists(st.one_of(st.floats(0, 1500), st.sampled_from([0.0, 199.9, 200.0, 250.0, 999.9, 1000.0])), max_size=80)
+STEPS = st.lists(
+    st.one_of(st.floats(0, 1500), st.sampled_from([0.0, 199.9, 200.0, 250.0, 999.9, 1000.0])), max_size=80
+)
 
 
 @given(STEPS, st.floats(0, 1e12))

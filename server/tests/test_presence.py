@@ -27,7 +27,12 @@ class PresenceMachine(RuleBasedStateMachine):
             assert event is None
         else:
             assert event is not None
-            assert (event.event, event.id, event.name, event.count) == ("join", user, user.title(), len(self.here) + 1)
+            assert (event.event, event.id, event.name, event.count) == (
+                "join",
+                user,
+                user.title(),
+                len(self.here) + 1,
+            )
         self.here.setdefault(user, set()).add(f"{user}{n}")
         self.ends.pop(user, None)
 

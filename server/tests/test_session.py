@@ -187,9 +187,13 @@ class TestRooms:
         bob, eve = house.guest("Bob", "lobby"), house.guest("Eve", "other")
         for peer in (ann, twin, bob, eve):
             peer.take()
-        sent = ann.ask("send", room="lobby", text=" é\t<\n", mid="mid-0001", **{"from": {"id": "x", "name": "y"}})
+        sent = ann.ask(
+            "send", room="lobby", text=" é\t<\n", mid="mid-0001", **{"from": {"id": "x", "name": "y"}}
+        )
         (message,) = bob.take()
-        assert {key: message[key] for key in ("epoch", "seq", "ts")} == {key: sent[key] for key in ("epoch", "seq", "ts")}
+        assert {key: message[key] for key in ("epoch", "seq", "ts")} == {
+            key: sent[key] for key in ("epoch", "seq", "ts")
+        }
         assert message["from"] == {"id": ann.welcome["user"]["id"], "name": "Ann"}
         assert message["text"] == " é\t<\n"
         assert "mid" not in message
@@ -250,7 +254,12 @@ class TestRooms:
         """ROOM-5, and RES-1..12 by way of the stream."""
         ann, bob = house.guest("Ann", "lobby"), house.guest("Bob", "lobby")
         joined = ann.ask("join", room="lobby", history=0)
-        assert (joined["already"], joined["recovered"], "reason" in joined, joined["count"]) == (True, False, False, 2)
+        assert (joined["already"], joined["recovered"], "reason" in joined, joined["count"]) == (
+            True,
+            False,
+            False,
+            2,
+        )
         ann.take()
         bob.ask("send", room="lobby", text="x")
         assert len(ann.take()) == 1
@@ -354,7 +363,9 @@ class TestLateEngine:
                 waiting.pop(0)(Unavailable(500))
         message, *errors = ann.take()
         assert message["seq"] == 1
-        assert [(e["code"], e["retryable"], e["retry_after_ms"]) for e in errors] == [("unavailable", True, 500)] * 2
+        assert [(e["code"], e["retryable"], e["retry_after_ms"]) for e in errors] == [
+            ("unavailable", True, 500)
+        ] * 2
         assert ann.ask("send", room="other", text="x")["code"] == "not_joined"
         assert ann.ask("send", room="lobby", text="x")["type"] == "sent"
 

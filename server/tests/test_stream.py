@@ -90,11 +90,17 @@ class StreamMachine(RuleBasedStateMachine):
         else:
             assert (tail.reason, tail.missed) == ("too_old", first - 1 - seq)
 
-    @rule(cursor=st.integers(0, 30), limit=st.integers(1, 8), which=st.sampled_from(["before", "after", "neither"]))
+    @rule(
+        cursor=st.integers(0, 30),
+        limit=st.integers(1, 8),
+        which=st.sampled_from(["before", "after", "neither"]),
+    )
     def page(self, cursor: int, limit: int, which: str) -> None:
         retained = self.kept[-RETAIN:]
         page = self.stream.page(
-            before=cursor if which == "before" else None, after=cursor if which == "after" else None, limit=limit
+            before=cursor if which == "before" else None,
+            after=cursor if which == "after" else None,
+            limit=limit,
         )
         if which == "after":
             matching = [m for m in retained if m["seq"] > cursor]

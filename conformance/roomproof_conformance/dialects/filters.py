@@ -1,6 +1,7 @@
 """Paths into decoded events, and the small filters that finish what a path found.
 
-An expression is `path | filter | filter(...)`: `params[0]`, `message.@from | after('/')`, `content | json`.
+An expression is `path | filter | filter(...)`: `params[0]`, `message.@from | after('/')`, `content | json`;
+quoted text in the place of the path is itself.
 Reading never raises: what is not there, or does not fit a filter, is `MISSING`. Arguments of filters are
 numbers or quoted text taken as it stands (no escapes), so that regular expressions read as usual.
 """
@@ -36,6 +37,7 @@ _Step = str | int
 
 _SEGMENT = re.compile(r"""\[(-?\d+)\]|\["([^"]*)"\]|\[\'([^\']*)\'\]|(?:^|\.)([^\s.\[\]|{}?'"()]+)""")
 _FILTER = re.compile(r"""\s*\|\s*(\w+)(?:\(((?:'[^']*'|"[^"]*"|[^'"()])*)\))?\s*""")
+_LITERAL = re.compile(r"""\s*(?:'(?P<single>[^']*)'|"(?P<double>[^"]*)")\s*(?=\||$)""")
 _ARGUMENT = re.compile(r"""\s*(?:'([^']*)'|"([^"]*)"|(-?\d+(?:\.\d+)?))\s*(?:,|$)""")
 
 
@@ -163,6 +165,9 @@ def compile_expression(text: str) -> Expression:
     """Raises BadPart when the text is no `path | filter | …` with filters of `READING`."""
     if not isinstance(text, str):
         raise BadPart(f"expected a path such as 'user.name' or 'params[0] | json', got {text!r}")
+    if literal := _LITERAL.match(text):
+        constant = literal["single"] or literal["double"] or ""
+        return Expression(text, (), (lambda _: constant, *parse_filters(text[literal.end() :], READING)))
     path, bar, rest = text.partition("|")
     return Expression(text, parse_path(path.strip()), parse_filters(bar + rest, READING))
 

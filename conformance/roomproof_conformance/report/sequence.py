@@ -20,7 +20,7 @@ ROW = 24
 HEAD = 34
 LEFT = 72  # where the first lane stands; the times are before it
 LANE = 56
-WIDTH = 872  # of a page's column; many lanes make the drawing wider
+WIDTH = 888  # of a page's column; many lanes make the drawing wider
 LETTER = 7.0  # width of a letter of the 11.5 px monospace type, rounded up
 FEWEST = 60  # letters that a row's text has room for at least
 

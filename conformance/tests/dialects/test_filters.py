@@ -45,6 +45,8 @@ TREE = {
         ("nothing | default('x') | before('/')", "x"),
         ("when|int", 1),
         (".", TREE),
+        ("'(someone)'", "(someone)"),
+        ("\"a|b\" | before('|')", "a"),
     ],
 )
 def test_expression(expression: str, found: object) -> None:

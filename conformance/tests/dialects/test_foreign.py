@@ -1,4 +1,4 @@
-"""Dialects of servers that exist: two answers of the evaluation by their own frames, two planned codecs by their form."""
+"""Dialects of servers that exist: two by their own frames, two of planned codecs by their form."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from roomproof_conformance.dialects import (
 )
 
 FOLDER = Path(__file__).parents[3] / "examples" / "multivac" / "dialects"
+SOMEONE = {"room": "a", "from": "(someone)", "ts": 1000}
 HISTORY = {"type": "history", "messages": []}
 
 
@@ -83,12 +84,12 @@ def test_grok_sends(grok: Dialect) -> None:
         (
             {"type": "system", "content": "User joined the room", "timestamp": 1.0},
             "joined",
-            {"room": "a", "ts": 1000},
+            SOMEONE,
         ),
         (
             {"type": "system", "content": "User left the room", "timestamp": 1.0},
             "left",
-            {"room": "a", "ts": 1000},
+            SOMEONE,
         ),
         ({"type": "system", "content": "else"}, "unclassified", {}),
     ],
@@ -160,7 +161,7 @@ def test_deepseek_joins_by_connecting(deepseek: Dialect) -> None:
         (
             {"type": "system", "message": "A user has left the room", "timestamp": 1},
             "left",
-            {"room": "a", "ts": 1000},
+            SOMEONE,
         ),
     ],
 )
@@ -213,7 +214,9 @@ actions:
 reactions:
   - {role: heartbeat, match: {cmd: PING}, send: "PONG :{event.params[0]}"}
 events:
-  - {as: history, match: {cmd: PRIVMSG, tags: {batch: {exists: true}}}, fields: {room: "params[0]", from: nick, text: "params[1]"}}
+  - as: history
+    match: {cmd: PRIVMSG, tags: {batch: {exists: true}}}
+    fields: {room: "params[0]", from: nick, text: "params[1]"}
   - {as: message, match: {cmd: PRIVMSG}, fields: {room: "params[0]", from: nick, text: "params[1]"}}
   - {as: left, match: {cmd: {in: [PART, QUIT]}}, fields: {from: nick}}
   - {as: error, match: {cmd: {re: "^[45][0-9][0-9]$"}}, fields: {code: cmd, reason: "params[-1]"}}
@@ -222,7 +225,8 @@ echo: none
 claims:
   rooms: {isolated: true, max_joined: 20, non_member_send: error}
   history: {when: join, bound: 20, order: oldest-first}
-  rate_limit: {scope: room, model: window, allow: 5, per: 3s, effect: kicked, setup: {send: "MODE {room_label} +f 6:3"}}
+  rate_limit:
+    {scope: room, model: window, allow: 5, per: 3s, effect: kicked, setup: {send: "MODE {room_label} +f 6:3"}}
   heartbeat: {by: server, frame: reaction, interval: 15s, timeout: 15s, then: tcp-close}
   malformed: {unknown_type: error, oversize: {close: 1009}}
 """
@@ -239,7 +243,7 @@ actions:
   identify:
     - send: "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='localhost' version='1.0'/>"
     - expect: {features: {mechanisms: {exists: true}}}
-    - send: "<iq xmlns='jabber:client' type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"
+    - send: "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"
     - expect: {iq: {"@id": bind, "@type": result}}
       capture: {jid: iq.bind.jid}
   join:
@@ -256,13 +260,21 @@ reactions:
     match: {iq: {"@type": get, ping: {exists: true}}}
     send: "<iq xmlns='jabber:client' type='result' id='{event.iq.@id|xml}' to='{event.iq.@from|xml}'/>"
 events:
-  - {as: history, match: {message: {"@type": groupchat, body: {exists: true}, delay: {exists: true}}}, fields: {room: "message.@from | before('/')", from: "message.@from | after('/')", text: message.body}}
-  - {as: message, match: {message: {"@type": groupchat, body: {exists: true}}}, fields: {room: "message.@from | before('/')", from: "message.@from | after('/')", text: message.body, id: "message.@id"}}
+  - as: history
+    match: {message: {"@type": groupchat, body: {exists: true}, delay: {exists: true}}}
+    fields: {room: "message.@from | before('/')", from: "message.@from | after('/')", text: message.body}
+  - as: message
+    match: {message: {"@type": groupchat, body: {exists: true}}}
+    fields:
+      room: message.@from | before('/')
+      from: message.@from | after('/')
+      text: message.body
+      id: message.@id
   - {as: error, match: {message: {"@type": error}}, fields: {ref: "message.@id"}}
   - {as: left, match: {presence: {"@type": unavailable}}, fields: {from: "presence.@from | after('/')"}}
   - {as: joined, match: {presence: {"@from": {re: "/"}}}, fields: {from: "presence.@from | after('/')"}}
   - {as: closing, match: {error: {exists: true}}}
-  - {as: ignore, match: {any_of: [{open: {exists: true}}, {iq: {exists: true}}, {message: {subject: {exists: true}}}]}}
+  - {as: ignore, match: {any_of: [{open: {exists: true}}, {message: {subject: {exists: true}}}]}}
 echo: self
 claims:
   rooms: {isolated: true, non_member_send: error}

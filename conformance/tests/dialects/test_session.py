@@ -328,7 +328,8 @@ events:
   - {as: error, match: ["NO"], fields: {room: "[1]", code: "[2]"}}
 claims:
   rooms: {}
-  rate_limit: {scope: room, model: window, allow: 5, per: 3s, effect: kicked, setup: {send: ["MODE", "{room_label}"]}}
+  rate_limit:
+    {scope: room, model: window, allow: 5, per: 3s, effect: kicked, setup: {send: ["MODE", "{room_label}"]}}
 """
 
 

@@ -133,7 +133,8 @@ def unexpected_close(book: Book) -> None:
     tape.add("a", "fault", name="reserved-bits", detail="RSV1 is set", **payload_fields(b"\xc1\x02hi"))
     tape.add("a", "received", opcode=8, fin=True, rsv=0, masked=False, code=1011, reason=HOSTILE[0], **payload_fields(b"\x03\xf3boom"))
     tape.add("a", "end", how="close", code=1011, reason=HOSTILE[0], clean=True, by="server")
-    tape.states("ERR-2.unknown-type", Stays("a", 5), "a stays open after an unknown type")
+    still = tape.add("", "mark", name="a still open?")
+    tape.states("ERR-2.unknown-type", Stays("a", still.index), "a stays open after an unknown type")
     book.judge(tape, {"ERR-2.unknown-type": "An unknown type is an error, and not the end"})
 
 
@@ -158,7 +159,8 @@ def refused(book: Book) -> None:
     tape.add("b", "open", url="ws://127.0.0.1:4000/ws", headers=[], subprotocols=[])
     tape.add("b", "handshake", status=503, headers=[], subprotocol=None, body="<h1>busy</h1>")
     op = tape.asks("a", "join", {"type": "join", "id": "q2", "room": "r1"})
-    tape.gets("a", "error", {"type": "error", "re": "q2", "code": "too_many_rooms"})
+    event = tape.gets("a", "error", {"type": "error", "re": "q2", "code": "too_many_rooms"})
+    tape.add("a", "reply", op=op.index, ok=False, event=event.index)
     tape.states("HIST-1.join", Replied(op.index, ok=True), "a can join r1", "given")
     book.judge(tape, {"HIST-1.join": "The history comes with the join"})
 

@@ -46,8 +46,14 @@ class Port(Protocol):
     def send(self, frame: bytes) -> None:
         """Queue a finished frame."""
 
+    def owed(self, size: int) -> None:
+        """A reply of ``size`` bytes comes next, which the client asked for: it must not overflow its queue (DISC-10)."""
+
     def welcomed(self) -> None:
         """The client is known: heartbeats begin."""
+
+    def resume(self) -> None:
+        """An engine's answer came late: `Session.pump` may go on now."""
 
     def close(self, code: int, reason: str) -> None:
         """Say Close after what is queued; nothing is sent afterwards."""
@@ -180,7 +186,8 @@ class Session:
                                            re=request["id"], retry_after_ms=result.retry_after_ms))  # fmt: skip
         else:
             self._guarded(request["id"], then, result)
-        self.pump()
+        if not self._pumping:  # the engine took its time
+            self._port.resume()
 
     # Requests
 
@@ -270,7 +277,8 @@ class Session:
         if tail.missed is not None:
             message["missed"] = tail.missed
         self._rooms[room.name] = room
-        room.admit(self, self._hub.frame(_with_messages(message, tail.messages)), tail.head, already=already)
+        frame = self._messages_frame(message, tail.messages)
+        room.admit(self, frame, tail.head, already=already)
 
     def _leave(self, request: Request) -> None:
         name = self._allowed(request)
@@ -314,7 +322,7 @@ class Session:
             )
         message = {"type": "history", "re": request["id"], "room": request["room"], "epoch": page.epoch,
                    "head": page.head, "first": page.first, "more": page.more}  # fmt: skip
-        self._port.send(self._hub.frame(_with_messages(message, page.messages)))
+        self._port.send(self._messages_frame(message, page.messages))
 
     def _presence(self, request: Request) -> None:
         room = self._joined_room(request)
@@ -331,6 +339,12 @@ class Session:
 
     def _ping(self, request: Request) -> None:
         self._reply({"type": "pong", "re": request["id"], "now": self._hub.wall()})
+
+    def _messages_frame(self, message: Mapping[str, Any], payloads: list[bytes]) -> bytes:
+        """Frame ``message`` with the kept payloads as its ``messages``: as they are, not encoded again (HIST-7)."""
+        frame = self._hub.frame(b'%b,"messages":[%b]}' % (encode(message)[:-1], b",".join(payloads)))
+        self._port.owed(len(frame))
+        return frame
 
     # Checks
 
@@ -353,11 +367,6 @@ class Session:
         if room not in self._rooms:
             raise ProtocolError("not_joined", "join the room first", re=request["id"], field="/room")
         return room
-
-
-def _with_messages(message: dict[str, Any], payloads: list[bytes]) -> bytes:
-    """Encode ``message`` with the kept payloads as its ``messages``, as they are: no second encoding (HIST-7)."""
-    return b'%b,"messages":[%b]}' % (encode(message)[:-1], b",".join(payloads))
 
 
 _HANDLERS: dict[str, Callable[[Session, Request], None]] = {

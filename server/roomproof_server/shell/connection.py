@@ -33,8 +33,9 @@ class Connection(asyncio.Protocol):
     """Implements `roomproof_server.rules.session.Port` and `roomproof_server.shell.wheel.Timed`."""
 
     __slots__ = (
-        "_beat", "_closing", "_deadline", "_drained", "_eof", "_leaving", "_opcode", "_out", "_parts", "_pending",
-        "_reading", "_server", "_session", "_stuffed", "_transport", "_wire", "_written", "slot",
+        "_beat", "_closing", "_deadline", "_drained", "_eof", "_leaving", "_opcode", "_out", "_owed", "_owed_until",
+        "_parts", "_pending", "_reading", "_server", "_session", "_stuffed", "_transport", "_wire", "_written",
+        "slot",
     )  # fmt: skip
 
     _transport: asyncio.Transport
@@ -44,19 +45,20 @@ class Connection(asyncio.Protocol):
         self._wire = Wire(server.settings.limits.frame_bytes, server.settings.origins)
         self._session: Session | None = None  # from the handshake on
         self._beat: Heartbeat | None = None  # from welcome on
-        self._opcode = Opcode.CONT  # of the fragmented message that is under way, and
-        self._parts: list[bytes | bytearray | memoryview] = []  # its fragments
-        self._out: list[bytes] = []  # of this turn of the loop
-        self._pending = 0  # bytes of application frames in _out
-        self._written = self._drained = (
-            0  # bytes given to the transport ever, and those of them it got rid of
-        )
+        # The fragmented message that is under way.
+        self._opcode = Opcode.CONT
+        self._parts: list[bytes | bytearray | memoryview] = []
+        # What this turn of the loop has to write, and how many bytes of it are application frames.
+        self._out: list[bytes] = []
+        self._pending = 0
+        # Bytes given to the transport in all; those it had got rid of when last looked at.
+        self._written = self._drained = 0
+        # The last large reply: its bytes, and where in all that is written it ends.
+        self._owed = self._owed_until = 0
         self._stuffed = False  # the transport holds more than a quarter of queue_bytes
         self._reading = True
         self._eof = False  # the client ended its half
-        self._leaving: Close | None = (
-            None  # the client's Close, while what came before it is still carried out
-        )
+        self._leaving: Close | None = None  # its Close, while what came before is still carried out
         self._closing = False  # our last frame is queued
         self._deadline = 0.0  # of the handshake, of hello, or of a close; 0 while heartbeats rule
         self.slot = 0
@@ -124,11 +126,19 @@ class Connection(asyncio.Protocol):
         self._out.append(frame)
         self._pending += len(frame)
 
+    def owed(self, size: int) -> None:
+        self._owed = size
+        self._owed_until = self._written + self._pending + size
+
     def welcomed(self) -> None:
         beat = self._server.settings.heartbeat
         self._beat = Heartbeat(beat.interval_ms, beat.timeout_ms, self._server.now(), random.random())
-        self._deadline = 0.0
-        self._server.wheel.at(self._beat.next(), self)
+        if self._leaving is None:
+            self._deadline = 0.0
+            self._server.wheel.at(self._beat.next(), self)
+
+    def resume(self) -> None:
+        self._regulate()
 
     def close(self, code: int, reason: str, within: float | None = None) -> None:
         """Say Close after what is queued; ``within`` ms the client must have answered (`Settings.close_ms`)."""
@@ -159,10 +169,7 @@ class Connection(asyncio.Protocol):
         self._pending = 0
         self._written += len(data)
         self._transport.write(data)
-        if (
-            not self._closing
-            and self._transport.get_write_buffer_size() > self._server.settings.limits.queue_bytes
-        ):
+        if not self._closing and self._overfull():
             # If it reads now it gets all that is queued, without a hole, and the reason; nothing more (DISC-7).
             self.close(4002, CLOSES[4002].reason(), self._server.settings.drain_ms)
         elif self._session is not None and self._session.waiting:
@@ -300,6 +307,12 @@ class Connection(asyncio.Protocol):
                 self.close(4001, CLOSES[4001].reason(), self._server.settings.drain_ms)
                 return self._deadline
         return beat.next() if self._reading else min(beat.next(), now + WATCH_MS)
+
+    def _overfull(self) -> bool:
+        """More than ``queue_bytes`` wait, not counting a large reply that the client asked for."""
+        waiting = self._transport.get_write_buffer_size()
+        excess = waiting - self._server.settings.limits.queue_bytes
+        return excess > 0 and (excess > self._owed or self._written - waiting >= self._owed_until)
 
     def _end_session(self) -> None:
         if self._session is not None:

@@ -1,0 +1,43 @@
+"""An open socket must mean membership."""
+
+from __future__ import annotations
+
+from transcripts import Script
+
+from roomproof_conformance.judges.membership import Hears, SpreadPings
+
+
+def test_a_member_that_hears_nothing_on_an_open_socket_is_found() -> None:
+    script = Script()
+    after = script.mark(0.0)
+    script.send(10.0, "a", "first")
+    script.event(10.0, "c", "message", room="r", text="first")
+    script.send(90.0, "a", "second")
+    finding = script.judged(Hears("c", "r", ["first", "second"], after, may_end=True))
+    assert finding.outcome == "broken"
+    assert "last heard 10.0 s" in finding.seen
+    assert "still open" in finding.seen
+
+
+def test_being_closed_is_allowed_where_it_is_promised() -> None:
+    script = Script()
+    after = script.mark(0.0)
+    script.send(10.0, "a", "first")
+    script.event(10.0, "c", "message", room="r", text="first")
+    script.end(60.0, "c", code=4001)
+    script.send(90.0, "a", "second")
+    assert script.judged(Hears("c", "r", ["first", "second"], after, may_end=True)).outcome == "holds"
+    assert script.judged(Hears("c", "r", ["first", "second"], after)).outcome == "broken"
+
+
+def test_spread() -> None:
+    def spread(delays: list[float]) -> str:
+        script = Script()
+        for n in range(len(delays)):
+            script.opened(0.0, f"c{n}")
+        for n, delay in enumerate(delays):
+            script.frame(delay, f"c{n}", 9)
+        return script.judged(SpreadPings([f"c{n}" for n in range(len(delays))], 1.0)).outcome
+
+    assert spread([0.5, 0.6, 0.8, 0.95]) == "holds"
+    assert spread([1.0, 1.0, 1.01, 1.02]) == "broken"

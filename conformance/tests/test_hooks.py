@@ -1,0 +1,129 @@
+"""Hook files, and processes that never outlive the kit."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from roomproof_conformance import hooks
+from roomproof_conformance.hooks import HookError
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "hooks.yaml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("hooks: 1\nstrat: [x]\nstart: [x]\n", "unknown hook 'strat'; did you mean 'start'?"),
+        ("hooks: 1\n", "'start' is a required property"),
+        ("hooks: 1\nstart: [x]\nready: soon\n", "ready: 'soon' does not match"),
+        ("hooks: 1\nstart: []\n", "start: "),
+        ("hooks: [\n", "not YAML"),
+    ],
+)
+def test_a_wrong_file_is_one_clear_line(tmp_path: Path, text: str, expected: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(HookError) as error:
+        hooks.load(path)
+    assert expected in str(error.value)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_names_those_that_ship() -> None:
+    with pytest.raises(HookError, match="name a file, or one that ships with the kit: reference"):
+        hooks.load("nowhere.yaml")
+
+
+def test_the_reference_ships() -> None:
+    assert hooks.load("reference").start[1:] == ("-m", "roomproof_server.hook")
+
+
+def test_seconds() -> None:
+    assert [hooks.seconds(text) for text in ("500ms", "2s", "1.5m")] == [0.5, 2.0, 90.0]
+
+
+PROGRAM = """
+import json, os, signal, subprocess, sys, time
+print(json.dumps({"cannot_set": sorted(json.loads(os.environ["ROOMPROOF_SETTINGS"]))}), flush=True)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+open(os.path.join(os.environ["ROOMPROOF_STATE"], "child"), "w").write(str(child.pid))
+if "stubborn" in sys.argv: signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+async def started(tmp_path: Path, *words: str) -> hooks.Process:
+    (tmp_path / "server.py").write_text(PROGRAM)
+    path = write(tmp_path, f"hooks: 1\nstart: ['{{python}}', '{{here}}/server.py', {', '.join(words) or 'x'}]\ngrace: 500ms\n")
+    process = await hooks.start(hooks.load(path), {"hello_ms": 1000})
+    async with asyncio.timeout(10):
+        while "ready" not in process.last_words():
+            await asyncio.sleep(0.01)
+    return process
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] != "Z"
+    except OSError:
+        return False
+
+
+async def gone(pid: int) -> None:
+    async with asyncio.timeout(5):
+        while alive(pid):
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("words", [(), ("stubborn",)])
+async def test_stopping_ends_the_whole_group(tmp_path: Path, words: tuple[str, ...]) -> None:
+    process = await started(tmp_path, *words)
+    child = int((process.folder / "state" / "child").read_text())
+    assert process.cannot_set() == {"hello_ms"}
+    await process.stop()
+    assert process.child.returncode == -(signal.SIGKILL if words else signal.SIGTERM)
+    await gone(child)
+
+
+async def test_the_server_dies_with_a_kit_that_is_killed(tmp_path: Path) -> None:
+    """Not even SIGKILL of the kit leaves a server running."""
+    kit = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        "import asyncio, sys\nfrom roomproof_conformance import hooks\n"
+        "async def main():\n"
+        "    p = await hooks.start(hooks.load(sys.argv[1]), {})\n"
+        "    print(p.child.pid, flush=True)\n"
+        "    await asyncio.sleep(60)\n"
+        "asyncio.run(main())",
+        str(write(tmp_path, "hooks: 1\nstart: ['{python}', '-c', 'import time; time.sleep(60)']\n")),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert kit.stdout is not None
+    pid = int(await asyncio.wait_for(kit.stdout.readline(), 20))
+    kit.kill()
+    await kit.wait()
+    kit._transport.close()  # type: ignore[attr-defined]  # asyncio offers no other way to close the pipe at once
+    await gone(pid)
+
+
+async def test_a_command_that_is_not_there(tmp_path: Path) -> None:
+    path = write(tmp_path, "hooks: 1\nstart: [/no/such/program]\n")
+    with pytest.raises(HookError, match="cannot run '/no/such/program': No such file"):
+        await hooks.start(hooks.load(path), {})
+
+
+def test_free_port_is_free() -> None:
+    assert 1024 < hooks.free_port() < 65536
+    assert os.getpid()

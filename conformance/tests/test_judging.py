@@ -1,0 +1,53 @@
+"""Verdicts from transcripts, offline."""
+
+from __future__ import annotations
+
+import pytest
+from transcripts import Script
+
+from roomproof_conformance.judges import Arrives, Stays
+from roomproof_conformance.judges.base import Judge
+from roomproof_conformance.judging import judge_case, judge_statements
+from roomproof_conformance.verdicts import Verdict
+
+
+def state(script: Script, judge: Judge, check: str = "X-1.a", role: str = "must") -> None:
+    script.add(1.0, "", "statement", check=check, role=role, judge=judge.kind, params=judge.params(), says="so")
+
+
+def test_a_statement_is_judged_over_what_came_later_too() -> None:
+    script = Script()
+    script.event(0.1, "a", "message", text="x")
+    state(script, Arrives("a", {"text": "x"}))
+    assert judge_statements(script.transcript)[0].finding.outcome == "holds"
+    script.event(2.0, "a", "message", text="x")
+    assert judge_statements(script.transcript)[0].finding.outcome == "broken"
+
+
+def test_what_is_given_is_given_for_every_check_of_a_case() -> None:
+    script = Script()
+    state(script, Arrives("a", {"text": "x"}), "X-1.a", "given")
+    script.opened(0.0, "b")
+    state(script, Stays("b"), "X-2.b")
+    found = judge_case(script.transcript, ["X-1.a", "X-2.b"], lambda _: "MUST")
+    assert {c.verdict for c in found.values()} == {Verdict.NOT_JUDGED}
+
+
+def test_a_check_that_the_scenario_did_not_come_to_is_not_judged() -> None:
+    script = Script()
+    state(script, Arrives("a", {"text": "x"}), "X-1.a")
+    found = judge_case(script.transcript, ["X-1.a", "X-2.b"], lambda _: "MUST")
+    assert found["X-1.a"].verdict is Verdict.FAIL
+    assert found["X-2.b"].verdict is Verdict.NOT_JUDGED
+    assert "X-1.a" in found["X-2.b"].explanation
+
+
+def test_a_scenario_that_states_nothing_is_the_kits_fault() -> None:
+    assert judge_case(Script().transcript, ["X-1.a"], lambda _: "MUST")["X-1.a"].verdict is Verdict.KIT_ERROR
+
+
+def test_a_statement_of_another_version_is_an_error_in_words() -> None:
+    script = Script()
+    script.add(1.0, "", "statement", check="X-1.a", role="must", judge="nobody", params={}, says="so")
+    with pytest.raises(ValueError, match="cannot be judged by this version"):
+        judge_statements(script.transcript)
