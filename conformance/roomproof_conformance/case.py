@@ -15,6 +15,7 @@ from . import clock
 from .actors import Client, Op
 from .clock import Bell, Slots, Stopwatch
 from .judges import Absent, Arrives, Ends, History, Judge, Opens, Order, Replied, Stays
+from .judges.base import shown
 from .transcript import Record, RecordKind, Transcript
 from .transport import Unreachable
 from .verdicts import Finding
@@ -95,7 +96,7 @@ class Case:
             accepted = await client.connect(**connect)
         except Unreachable as error:
             self._state(Opens(client.name), f"a client can connect ({error})", self._main, "given")
-            raise Stop(str(error)) from None
+            raise
         if not accepted:
             self._state(Opens(client.name), "a client can connect", self._main, "given")
             raise Stop("handshake refused")
@@ -269,10 +270,10 @@ class Case:
 
     async def delivered(self, sent: Op | str, to: Iterable[Client], *, check: str | None = None, role: Role = "must") -> None:
         """The message reaches each of `to` exactly once."""
-        text = sent if isinstance(sent, str) else sent.text
+        text, after = (sent, 0) if isinstance(sent, str) else (sent.text, sent.index)
         for client in list(to):
-            says = f"{text} reaches {client.name} once"
-            await self.must(Arrives(client.name, {"kind": "message", "text": text}), says, check=check, role=role)
+            judge = Arrives(client.name, {"kind": "message", "text": {"eq": text}}, after)
+            await self.must(judge, f"{shown(text, 40)} reaches {client.name} once", check=check, role=role)
 
     async def answered(self, op: Op, where: Any = None, *, check: str | None = None, role: Role = "must", says: str = "") -> Op:
         """The operation succeeds, with an answer that matches `where`."""
@@ -322,8 +323,8 @@ class Case:
         """`client` can still be heard by `observer` in `room`, and hears it."""
         for speaker, listener in ((client, observer), (observer, client)):
             op = await self.say(speaker, room)
-            says = f"{speaker.name} is heard by {listener.name}"
-            await self.must(Arrives(listener.name, {"kind": "message", "text": op.text}), says, check=check, role=role)
+            judge = Arrives(listener.name, {"kind": "message", "text": op.text}, op.index)
+            await self.must(judge, f"{speaker.name} is heard by {listener.name}", check=check, role=role)
 
     async def ended(self, client: Client, *, codes: Iterable[int] = (), after: Record | None = None, says: str = "", **options: Any) -> None:
         """The server ends the connection of `client`; keyword arguments of `judges.Ends` and of `must` are taken."""

@@ -217,7 +217,9 @@ class Runner:
             two = await case.member(room)
             op = await case.say(one, room)
             await case.delivered(op, [two])
-        except (Stop, Unreachable) as error:
+        except Unreachable as error:
+            return str(error).removeprefix(f"{target.base}: ")
+        except Stop as error:
             return _why_not(case) or str(error)
         finally:
             await case.finish()
@@ -339,9 +341,12 @@ _SANITY = Scenario(_talk, (Check("SANITY.two-talk", "two new clients can exchang
 
 
 def _why_not(case: Case) -> str:
-    """The first statement of a sanity case that did not hold, in words."""
+    """What kept two clients from talking, in words: no upgrade, or the first statement that did not hold."""
     from .judging import judge_statements
 
+    for record in case.transcript:
+        if record.kind == "handshake" and record.data["status"] != 101:
+            return f"answered HTTP {record.data['status']} to a WebSocket handshake, expected 101; is this the path of its socket?"
     for judged in judge_statements(case.transcript):
         if judged.finding.outcome != "holds":
             return f"{judged.sentence}: expected {judged.finding.expected}; seen: {judged.finding.seen}"

@@ -164,8 +164,9 @@ class Connection(asyncio.Protocol):
     def raw(self, data: bytes) -> bytes:
         """Any bytes."""
         if live := self._live:
-            live.write(data)
-            self.bytes_out += len(data)
+            with contextlib.suppress(RuntimeError):  # asyncio's word for: our side is half-closed
+                live.write(data)
+                self.bytes_out += len(data)
         return data
 
     @property

@@ -14,7 +14,7 @@ from roomproof_server.settings import Settings
 
 
 def parse_limits(assignments: tuple[str, ...]) -> Limits:
-    """Limits from ``NAME=VALUE`` texts, nested names with a dot. Raises ValueError, one line with a suggestion."""
+    """Limits from ``NAME=VALUE`` texts, a dot for parts. Raises ValueError: one line, with a suggestion."""
     overrides: dict[str, Any] = {}
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
@@ -48,16 +48,19 @@ def _store(context: click.Context, parameter: click.Parameter, value: str) -> st
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
 @click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535),
               help="Port to listen on; 0 takes a free one and prints it.")  # fmt: skip
-@click.option("--heartbeat-interval", metavar="SECONDS", default=20.0, show_default=True, type=click.FloatRange(1, 3600),
-              help="Time between two Pings to a client.")  # fmt: skip
-@click.option("--heartbeat-timeout", metavar="SECONDS", default=20.0, show_default=True, type=click.FloatRange(1, 3600),
+@click.option("--heartbeat-interval", metavar="SECONDS", default=20.0, show_default=True,
+              type=click.FloatRange(1, 3600), help="Time between two Pings to a client.")  # fmt: skip
+@click.option("--heartbeat-timeout", metavar="SECONDS", default=20.0, show_default=True,
+              type=click.FloatRange(1, 3600),
               help="Silence beyond the interval after which a client counts as dead.")  # fmt: skip
 @click.option("--limit", "limits", metavar="NAME=VALUE", multiple=True, callback=_limits,
-              help="Change a limit that welcome states, for instance frame_bytes=32768 or messages.count=10. May repeat.")  # fmt: skip
+              help="Change a limit that welcome states, for instance frame_bytes=32768 or "
+                   "messages.count=10. May repeat.")  # fmt: skip
 @click.option("--store", default="memory", show_default=True, callback=_store,
               help="Where rooms are kept. memory: in this process; a restart forgets them.")  # fmt: skip
 @click.option("--origin", "origins", metavar="ORIGIN", multiple=True,
-              help="A web origin whose pages may connect, beside this server's own, for instance https://chat.example. May repeat.")  # fmt: skip
+              help="A web origin whose pages may connect, beside this server's own, for instance "
+                   "https://chat.example. May repeat.")  # fmt: skip
 @click.option("--name", default="roomproof-server", show_default=True, help="The server's name in welcome.")
 def main(
     host: str, port: int, heartbeat_interval: float, heartbeat_timeout: float, limits: Limits, store: str,
@@ -65,8 +68,8 @@ def main(
 ) -> None:  # fmt: skip
     """Serve chat rooms over WebSocket, protocol roomproof.v1.
 
-    Runs in the foreground and prints where it listens. Ctrl-C or SIGTERM ends it: clients are told (close 1001),
-    exit code 0. Exit code 2 is a mistake in the options, 3 an address it cannot listen on.
+    Runs in the foreground and prints where it listens. Ctrl-C or SIGTERM ends it: clients are told
+    (close 1001), exit code 0. Exit code 2 is a mistake in the options, 3 an address it cannot listen on.
     """
     settings = Settings(
         limits=limits,

@@ -29,6 +29,7 @@ class Listener(Protocol):
     @property
     def user_id(self) -> str:
         """Whose connection it is."""
+        ...
 
     def send(self, frame: bytes) -> None:
         """Queue a finished frame."""
@@ -42,7 +43,7 @@ class Room:
     def __init__(self, hub: Hub, name: str) -> None:
         self._hub, self.name = hub, name
         self._members: dict[Listener, Callable[[bytes], None]] = {}
-        # While a join is being answered its room's frames wait here with their seq (section 9, "racing with join").
+        # While a join is being answered the room's frames wait here with their seq (section 9).
         self._joining: dict[Listener, list[tuple[int, bytes]]] = {}
         self._stale: set[Listener] = set()  # told to join again (ROOM-12)
 
@@ -52,9 +53,9 @@ class Room:
         self._joining[listener] = []
 
     def admit(self, listener: Listener, frame: bytes, head: int, *, already: bool) -> None:
-        """The join is answered by ``frame``, which speaks up to ``head``: the next message is head + 1 (HIST-4).
+        """The join is answered by ``frame``, which speaks up to ``head``: the next is head + 1 (HIST-4).
 
-        A new member has the earlier ones in its answer; for an old one they belong before it, or would be a hole.
+        A new member has what is below in its answer; for an old one it comes before, or would be a hole.
         """
         held = self._joining.pop(listener)
         self._stale.discard(listener)

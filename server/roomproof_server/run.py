@@ -1,4 +1,4 @@
-"""Run one node in the foreground until a signal ends it: shared by the command line and the kit's start hook."""
+"""One node in the foreground until a signal ends it: what the command line and the kit's start hook share."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ CANNOT_LISTEN = 3
 def serve(
     settings: Settings, host: str, port: int, say: Callable[[str], None], complain: Callable[[str], None]
 ) -> int:
-    """Serve until SIGINT or SIGTERM; returns the exit code: 0, or 3 with one line to ``complain`` if it cannot listen.
+    """Serve until SIGINT or SIGTERM and return the exit code: 0, or 3 if it cannot listen.
 
-    ``say`` gets one line for each thing that is served. A second signal ends the process at once.
+    ``say`` gets one line for each thing that is served, ``complain`` one about a failure. A second signal ends
+    the process at once.
     """
     # uvloop saves some inbound work where it is installed; nothing depends on it.
     has_uvloop = importlib.util.find_spec("uvloop") is not None

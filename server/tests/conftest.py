@@ -1,5 +1,5 @@
-"""What the server's tests share: a clock that only moves when told, a connection without a socket, a late engine,
-and a real server on a free loopback port."""
+"""What the server's tests share: a clock that only moves when told, a connection without a socket, a late
+engine, and a real server on a free loopback port."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 import signal
+from pathlib import Path
 from typing import Any
 
 import click
@@ -19,35 +20,32 @@ from .main import EXIT_UNREACHABLE, EXIT_USAGE
 
 def execute(**options: Any) -> int:
     """Run with the options of the command line; the exit code."""
-    from ..report.terminal import TerminalProgress
+    from ..report.progress import TerminalProgress
 
     try:
         plan = make_plan(options)
-        _check_writable(options)
     except (DialectError, HookError, ValueError) as error:
         return fail(str(error), EXIT_USAGE)
-    with TerminalProgress() as progress:
-        plan.progress = progress
-        runner = Runner(plan)
-        try:
-            result = asyncio.run(_interruptible(runner))
-        except TargetError as error:
-            progress.stop()
-            return fail(str(error), EXIT_UNREACHABLE)
-    return report(result, options)
+    runner = Runner(plan)
+    try:
+        with TerminalProgress() as progress:
+            plan.progress = progress
+            asyncio.run(_interruptible(runner))
+    except TargetError as error:
+        return fail(str(error), EXIT_UNREACHABLE)
+    return report(runner.result, options)
 
 
-async def _interruptible(runner: Runner) -> RunResult:
-    """The run; Ctrl-C or SIGTERM ends it and keeps what was reached."""
+async def _interruptible(runner: Runner) -> None:
+    """The run; Ctrl-C or SIGTERM ends it and keeps what was reached in `runner.result`."""
     task = asyncio.create_task(runner.run())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
     try:
-        return await task
+        await task
     except asyncio.CancelledError:  # cancelled before it could begin
         runner.result.interrupted = True
-        return runner.result
     except BaseExceptionGroup as group:
         raise next(_leaves(group)) from None
     finally:
@@ -70,7 +68,10 @@ def make_plan(options: dict[str, Any]) -> Plan:
     if bool(url) == bool(hooks_name):
         raise ValueError("name a server: either a URL (ws://host:port/path) or --hooks FILE that starts one")
     if url and not url.startswith(("ws://", "wss://")):
-        raise ValueError(f"{url!r} is no WebSocket address: expected ws://host:port/path or wss://host:port/path")
+        raise ValueError(
+            f"{url!r} is neither a command nor a WebSocket address: expected ws://host:port/path or wss://host:port/path; "
+            "`roomproof --help` lists the commands"
+        )
     if options["timers"] == "short" and not hooks_name:
         raise ValueError("--timers short needs --hooks: a server that is already running cannot be set")
     hooks: Hooks | None = load_hooks(hooks_name) if hooks_name else None
@@ -113,38 +114,32 @@ def known_checks(globs: tuple[str, ...]) -> None:
         raise ValueError(f"no requirement or check is called {glob!r}; {hint}")
 
 
-def _check_writable(options: dict[str, Any]) -> None:
-    """A report that cannot be written is said before the run, not after it."""
-    from pathlib import Path
-
-    for name in ("html", "json_file"):
-        file = options[name]
-        if file and file != "-":
-            parent = Path(file).absolute().parent
-            try:
-                parent.mkdir(parents=True, exist_ok=True)
-                with Path(file).open("a"):
-                    pass
-            except OSError as error:
-                raise ValueError(f"cannot write {file}: {error.strerror}") from None
-
-
 def report(result: RunResult, options: dict[str, Any]) -> int:
     """Print and write everything that was asked for; the exit code of the run."""
-    from ..report import write_html, write_json, write_transcripts
+    from ..report.files import ReportError, write_transcripts
+    from ..report.html import write_html
+    from ..report.jsonreport import dump, write_json
     from ..report.terminal import print_result
 
-    if options["json_file"]:
-        write_json(result, options["json_file"])
-    if options["json_file"] != "-":
-        print_result(result, verbose=options["verbose"])
-    if options["html"]:
-        write_html(result, options["html"])
-        click.echo(f"report: {options['html']}", err=True)
-    if options["transcripts"]:
-        write_transcripts(result, options["transcripts"])
-        click.echo(f"transcripts: {options['transcripts']}", err=True)
-    return result.exit_code
+    code = result.exit_code
+    paths: dict[str, Path] = {}
+    try:
+        if options["transcripts"]:
+            paths = write_transcripts(result, Path(options["transcripts"]))
+        if options["html"]:
+            write_html(result, Path(options["html"]))
+        if options["json_file"] not in (None, "-"):
+            write_json(result, Path(options["json_file"]))
+    except ReportError as error:
+        code = fail(str(error), EXIT_USAGE)
+    if options["json_file"] == "-":
+        dump(result, click.get_text_stream("stdout"))
+        return code
+    print_result(result, verbose=options["verbose"], transcripts=paths)
+    for name, what in (("html", "report"), ("json_file", "results"), ("transcripts", "transcripts")):
+        if options[name]:
+            click.echo(f"{what}: {options[name]}", err=True)
+    return code
 
 
 def fail(line: str, code: int) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from copy import deepcopy
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar
 
 from ..transcript import Record
@@ -51,8 +52,8 @@ class Judge(ABC):
 
     def params(self) -> dict[str, Any]:
         """The JSON parameters that make this judge again; defaults left out."""
-        data = asdict(self)
-        return {f.name: data[f.name] for f in fields(self) if f.init and (f.default is MISSING or data[f.name] != f.default)}
+        given = {f.name: deepcopy(getattr(self, f.name)) for f in fields(self) if f.init}
+        return {f.name: given[f.name] for f in fields(self) if f.init and (f.default is MISSING or given[f.name] != f.default)}
 
     def bounded(self, actual: float, bound: float) -> Outcome:
         """Judge a duration (seconds) against an upper bound, unclear within the noise."""

@@ -50,7 +50,7 @@ class Arrives(Judge):
                 self._hits.append(record)
             else:
                 self._others = [*self._others[-2:], record]
-        elif record.kind == "end":
+        elif record.kind == "end" and record.data["by"] == "server":
             self._end = record
 
     def settled(self) -> bool:

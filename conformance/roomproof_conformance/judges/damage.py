@@ -92,11 +92,15 @@ class Reacts(Judge):
 
 @dataclass
 class Heard(Judge):
-    """The message sent by operation `op` on `conn` reaches `listener`, and neither connection has ended before."""
+    """The message sent by operation `op` on `conn` reaches `listener`, and neither connection has ended before.
+
+    `unless_ended`: where the server was free to end a connection and did, nothing more is asked.
+    """
 
     conn: str
     op: int
     listener: str
+    unless_ended: bool = False
     _text: str | None = field(default=None, init=False)
     _began: float = field(default=0.0, init=False)
     _heard: Record | None = field(default=None, init=False)
@@ -106,7 +110,7 @@ class Heard(Judge):
     def step(self, record: Record) -> None:
         if record.index == self.op:
             self._text, self._began = record.data["args"]["text"], record.t
-        elif record.kind == "end" and record.conn in (self.conn, self.listener):
+        elif record.kind == "end" and record.conn in (self.conn, self.listener) and record.data["by"] == "server":
             self._end = self._end or record
         elif record.kind == "event" and self._text is not None and self._heard is None:
             event = record.event
@@ -119,6 +123,8 @@ class Heard(Judge):
         expected = f"a message of {self.conn} reaches {self.listener}"
         if self._heard is not None and (self._end is None or self._heard.index < self._end.index):
             return Finding("holds", expected, f"it came after {self._heard.t - self._began:.2f} s", (self.op, self._heard.index))
+        if self.unless_ended and self._end is not None:
+            return Finding("holds", expected, f"not asked: {how_it_ended(self._end)}", (self._end.index,))
         seen = f"it did not come in {self.last - self._began:.2f} s"
         if self._refusal is not None:
             seen += f"; {self.conn} was told {shown(self._refusal.event.tree)}"
@@ -144,7 +150,7 @@ class _Way:
             self.ops.append(record)
         elif record.kind == "reply":
             self.replies[record.data["op"]] = record
-        elif record.kind == "end":
+        elif record.kind == "end" and record.data["by"] == "server":
             self.end = self.end or record
 
     def obstacle(self, last: float) -> str | None:
@@ -161,7 +167,7 @@ class _Way:
                 return f"got no answer to {what} in {last - op.t:.2f} s"
             if not reply.data["ok"]:
                 return f"was refused: {what} failed"
-        if self.end is not None and self.end.data["by"] == "server":
+        if self.end is not None:
             return f"was thrown out: {how_it_ended(self.end)}"
         return None
 

@@ -3,3 +3,11 @@
 Every report is made from one `RunResult` and nothing else. Import the module of the format you
 want; rich and jinja2 are only loaded when something is drawn with them.
 """
+
+from __future__ import annotations
+
+from .files import ReportError, write_transcripts
+from .html import write_html
+from .jsonreport import write_json
+
+__all__ = ["ReportError", "write_html", "write_json", "write_transcripts"]

@@ -16,7 +16,20 @@ HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 STACKED = 3
 """Combining marks on one letter; more of them paint over the lines above and below."""
 
-PLAIN = str.maketrans({"–": "-", "—": "-", "‑": "-", "…": "...", "“": '"', "”": '"', "‘": "'", "’": "'", "→": "->", "←": "<-", "·": "-"})
+PLAIN = {
+    0x2010: "-",  # hyphens and dashes
+    0x2011: "-",
+    0x2013: "-",
+    0x2014: "-",
+    0x2018: "'",  # quotation marks
+    0x2019: "'",
+    0x201C: '"',
+    0x201D: '"',
+    0x2026: "...",
+    0x2190: "<-",
+    0x2192: "->",
+    0x00B7: "-",
+}
 
 
 def visible(text: str, limit: int | None = None) -> str:
@@ -30,7 +43,7 @@ def visible(text: str, limit: int | None = None) -> str:
 
 
 def payload(text: str | None, base64: str | None, length: int, limit: int) -> str:
-    """The payload of a frame as a transcript keeps it: text, or the base64 of bytes; `length` is its size in bytes."""
+    """A frame's payload as a transcript keeps it: text, or the base64 of bytes; `length` is in bytes."""
     if text is None:
         kept = base64 or ""
         return f"{length:,} bytes, base64 {visible(kept[:limit])}{'…' if len(kept) > limit else ''}"
@@ -41,14 +54,14 @@ def payload(text: str | None, base64: str | None, length: int, limit: int) -> st
 
 
 def encodable(text: str, encoding: str) -> str:
-    """`text` so that a stream of this encoding can write it: plain punctuation, then escapes for what is left."""
+    """`text` as a stream of this encoding can write it: plain punctuation, escapes for what is left."""
     if encoding.lower().startswith("utf"):
         return text
     return text.translate(PLAIN).encode(encoding, "backslashreplace").decode(encoding)
 
 
 def file_name(text: str) -> str:
-    """A name that is safe on any file system and as an HTML id: never empty, hidden or longer than 100 characters."""
+    """A name for any file system, and an HTML id: never empty, hidden or longer than 100 characters."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:100].lstrip(".-") or "_"
 
 

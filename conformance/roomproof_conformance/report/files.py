@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from ..results import RunResult
+from roomproof_conformance.results import RunResult
+
 from .escaping import file_name
 
 
@@ -15,13 +16,18 @@ class ReportError(Exception):
     """A report could not be written: one clear line (what, where, why)."""
 
 
-def write(path: Path, content: Callable[[TextIO], object]) -> None:
-    """Make `path` and the folders above it. A file of that name is replaced only when `content` has written all of it.
+def write(target: str | Path, content: Callable[[TextIO], object]) -> None:
+    """Make the file `target` and the folders above it.
 
-    Raises ReportError.
+    A file of that name is replaced only when `content` has written all of it.     Raises ReportError.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    path = Path(target).resolve()
     try:
+        if path.exists() and not path.is_file():  # a pipe or /dev/stdout is written to, never replaced
+            with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
+                content(file)
+            return
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with part.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
@@ -30,10 +36,11 @@ def write(path: Path, content: Callable[[TextIO], object]) -> None:
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        raise ReportError(f"{path}: cannot be written: {error.strerror or error}; give a path in a folder of yours") from None
+        where = f" ({error.filename})" if error.filename else ""
+        raise ReportError(f"{target}: cannot be written: {error.strerror or error}{where}") from None
 
 
-def write_transcripts(result: RunResult, folder: Path) -> dict[str, Path]:
+def write_transcripts(result: RunResult, folder: str | Path) -> dict[str, Path]:
     """Write one file of JSON lines for each case; gives the path of each by the case's name.
 
     Names are made safe and differ also where letter case does not count. Raises ReportError.
@@ -47,6 +54,6 @@ def write_transcripts(result: RunResult, folder: Path) -> dict[str, Path]:
             count += 1
             name = f"{stem}~{count}"
         taken.add(name.lower())
-        paths[case] = folder / f"{name}.jsonl"
+        paths[case] = Path(folder) / f"{name}.jsonl"
         write(paths[case], transcript.write)
     return paths

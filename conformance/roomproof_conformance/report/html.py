@@ -13,8 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..results import CheckResult, RunResult
-from ..verdicts import Verdict
+from roomproof_conformance.results import CheckResult, RunResult
+from roomproof_conformance.verdicts import Verdict
+
 from .escaping import file_name, visible
 from .files import write
 from .ledger import BY_CARE, by_care, duration, in_need_of_a_look, ledger, unjudged
@@ -25,13 +26,26 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 LARGEST = 2_000_000
-"""Bytes that a page has at most, give or take its ledger."""
+"""Bytes that a page has at most."""
 
-EVIDENCE = 1_200_000
-"""...of which diagrams and listings may take so many."""
+
+@dataclass(frozen=True)
+class Room:
+    """How much a page may show: findings in full, bytes of diagrams and listings, letters of a text."""
+
+    findings: int
+    evidence: int
+    letters: int
+
+
+ROOMS = (Room(1000, 1_200_000, 1500), Room(400, 600_000, 400), Room(120, 300_000, 150), Room(20, 100_000, 80))
+"""Tried one after the other, until the page is small enough."""
 
 LISTED = 60
 """Lines of a transcript that are listed for one finding."""
+
+LONG = 600
+"""Letters of a payload in a listing."""
 
 SYMBOLS: Mapping[Verdict, str] = {
     Verdict.PASS: "✓",
@@ -39,7 +53,7 @@ SYMBOLS: Mapping[Verdict, str] = {
     Verdict.WARN: "!",
     Verdict.TOLERATED: "≈",
     Verdict.INFO: "i",
-    Verdict.NOT_APPLICABLE: "–",
+    Verdict.NOT_APPLICABLE: "\N{EN DASH}",
     Verdict.NOT_JUDGED: "○",
     Verdict.INCONCLUSIVE: "?",
     Verdict.KIT_ERROR: "⚠",
@@ -64,7 +78,7 @@ class _Evidence:
     """Hands out what is left of the page for evidence."""
 
     result: RunResult
-    left: int = EVIDENCE
+    left: int
 
     def show(self, check: CheckResult) -> Finding:
         transcript = self.result.transcripts.get(check.case or "")
@@ -84,19 +98,29 @@ class _Evidence:
 
 def _size(line: Line | Gap) -> int:
     """About how many bytes a line of a listing takes on the page."""
-    return 120 if isinstance(line, Gap) else 250 + 2 * len(line.text(LONG).encode()) + 2 * len(line.label.encode())
-
-
-LONG = 600
-"""Letters of a payload in a listing."""
+    return (
+        120
+        if isinstance(line, Gap)
+        else 250 + 2 * len(line.text(LONG).encode()) + 2 * len(line.label.encode())
+    )
 
 
 def render(result: RunResult) -> str:
-    """The page."""
+    """The page, showing as much as there is room for."""
+    page = ""
+    for room in ROOMS:
+        page = _render(result, room)
+        if len(page.encode("utf-8", "backslashreplace")) <= LARGEST:
+            break
+    return page
+
+
+def _render(result: RunResult, room: Room) -> str:
     from markupsafe import Markup
 
-    evidence = _Evidence(result)
-    findings = [evidence.show(check) for check in in_need_of_a_look(result)]
+    evidence = _Evidence(result, room.evidence)
+    to_show = in_need_of_a_look(result)
+    findings = [evidence.show(check) for check in to_show[: room.findings]]
     book = ledger(result)
     return _template().render(
         result=result,
@@ -109,11 +133,13 @@ def render(result: RunResult) -> str:
         order=[verdict for verdict in BY_CARE if verdict in book.counts],
         symbols=SYMBOLS,
         svg=Markup,
-        long=LONG,
+        long=min(LONG, room.letters),
+        letters=room.letters,
+        more=len(to_show) - len(findings),
     )
 
 
-def write_html(result: RunResult, path: Path) -> None:
+def write_html(result: RunResult, path: str | Path) -> None:
     """Write the page to `path`. Raises ReportError."""
     page = render(result)
     write(path, lambda file: file.write(page))

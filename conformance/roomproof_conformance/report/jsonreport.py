@@ -6,12 +6,14 @@ Members may be added within one `format`; none is taken away or changes its mean
 from __future__ import annotations
 
 import json
+import sys
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TextIO
 
-from ..results import RunResult
+from roomproof_conformance.results import RunResult
+
 from .files import write
 
 
@@ -21,14 +23,17 @@ def dump(result: RunResult, file: TextIO) -> None:
     file.write("\n")
 
 
-def write_json(result: RunResult, path: Path) -> None:
-    """Write the report to `path`. Raises ReportError."""
-    write(path, lambda file: dump(result, file))
+def write_json(result: RunResult, path: str | Path) -> None:
+    """Write the report to `path`; "-" is stdout. Raises ReportError."""
+    if str(path) == "-":
+        dump(result, sys.stdout)
+    else:
+        write(path, lambda file: dump(result, file))
 
 
 @cache
 def schema() -> dict[str, Any]:
     """The JSON Schema of the report."""
-    text = files(__package__).joinpath("report.schema.json").read_text(encoding="utf-8")
+    text = files("roomproof_conformance.report").joinpath("report.schema.json").read_text(encoding="utf-8")
     loaded: dict[str, Any] = json.loads(text)
     return loaded

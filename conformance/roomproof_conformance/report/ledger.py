@@ -9,10 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from roomproof_conformance.results import CheckResult, RunResult
+from roomproof_conformance.verdicts import SEVERITY, Verdict
 from roomproof_protocol import requirements
-
-from ..results import CheckResult, RunResult
-from ..verdicts import SEVERITY, Verdict
 
 TITLES: Mapping[str, str] = {
     "CONN": "Connection and identification",
@@ -36,7 +35,7 @@ BY_CARE = tuple(sorted(Verdict, key=lambda verdict: -SEVERITY[verdict]))
 
 @dataclass(frozen=True)
 class Row:
-    """One requirement. `verdict` is the worst of its checks; None where it has none, and `remark` says why."""
+    """One requirement. `verdict` is the worst of its checks; where it has none, `remark` says why."""
 
     id: str
     level: str
@@ -106,7 +105,9 @@ def ledger(result: RunResult) -> Ledger:
         elif known.id in unchecked:
             remark = "no check yet"
         mine = tuple(checks.pop(known.id, ()))
-        areas.setdefault(known.group, []).append(Row(known.id, known.level, known.text, mine, "" if mine else remark))
+        areas.setdefault(known.group, []).append(
+            Row(known.id, known.level, known.text, mine, "" if mine else remark)
+        )
     for unknown, mine_too in checks.items():
         first = mine_too[0]
         areas.setdefault(first.group, []).append(Row(unknown, first.level, first.sentence, tuple(mine_too)))
@@ -131,7 +132,8 @@ def headline(result: RunResult) -> str:
             return "Kit error" if result.having(Verdict.KIT_ERROR) else "Nothing judged"
         case 4:
             return "Inconclusive"
-    return "Conformant, with warnings" if result.having(Verdict.WARN) else "Conformant"
+        case _:
+            return "Conformant, with warnings" if result.having(Verdict.WARN) else "Conformant"
 
 
 def by_care(verdicts: Iterable[Verdict]) -> Mapping[Verdict, int]:
@@ -142,13 +144,15 @@ def by_care(verdicts: Iterable[Verdict]) -> Mapping[Verdict, int]:
 
 def in_need_of_a_look(result: RunResult) -> list[CheckResult]:
     """Red and doubtful checks that have something to show, the gravest first; the rest is in `unjudged`."""
-    grave = result.having(Verdict.FAIL, Verdict.WARN, Verdict.KIT_ERROR, Verdict.INCONCLUSIVE, Verdict.NOT_JUDGED)
+    grave = result.having(
+        Verdict.FAIL, Verdict.WARN, Verdict.KIT_ERROR, Verdict.INCONCLUSIVE, Verdict.NOT_JUDGED
+    )
     shown = [r for r in grave if r.verdict is not Verdict.NOT_JUDGED or r.conclusion.judged is not None]
     return sorted(shown, key=lambda r: -SEVERITY[r.verdict])
 
 
 def unjudged(result: RunResult) -> Mapping[tuple[str, str], Sequence[CheckResult]]:
-    """Checks without anything to show, by the reason and its explanation: forty that lack a hook are one piece of news."""
+    """Checks with nothing to show, by reason and explanation: forty that lack a hook are one news item."""
     groups: dict[tuple[str, str], list[CheckResult]] = {}
     for check in result.having(Verdict.NOT_JUDGED):
         if check.conclusion.judged is None:

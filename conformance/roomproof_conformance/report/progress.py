@@ -13,17 +13,18 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ..verdicts import Verdict
+from roomproof_conformance.verdicts import Verdict
+
+from .console import COLOURS, console_on
 from .escaping import encodable, visible
 from .ledger import by_care, duration
-from .terminal import COLOURS, console_on
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
 
-    from ..case import Case
+    from roomproof_conformance.case import Case
 
 SHOWN = 6
 """Running cases that are shown at once."""
@@ -45,7 +46,9 @@ class TerminalProgress:
     `clock` gives seconds; the console is rich's, on stderr unless one is given.
     """
 
-    def __init__(self, console: Console | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, console: Console | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._console = console or console_on("stderr")
         self._clock = clock
         self._lock = threading.Lock()  # rich draws from a thread of its own
@@ -63,12 +66,22 @@ class TerminalProgress:
             from rich.live import Live
 
             self._live = Live(
-                get_renderable=self.view, console=self._console, refresh_per_second=4, transient=True, redirect_stdout=False
+                get_renderable=self.view,
+                console=self._console,
+                refresh_per_second=4,
+                transient=True,
+                redirect_stdout=False,
             )
             self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Take the live lines away; more than once does no harm."""
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -115,7 +128,9 @@ class TerminalProgress:
             running = sorted(self._running.items(), key=lambda item: -(item[1].until or 0.0))
             counts = by_care(self._counts.elements())
             done, red, left = self._done, list(self._red), self._end - now
-        lines = [Text(f"{done} of {self._cases} cases" if self._cases else "looking for the server", style="bold")]
+        lines = [
+            Text(f"{done} of {self._cases} cases" if self._cases else "looking for the server", style="bold")
+        ]
         lines[0].append(f"  {duration(now - self._began)}", style="dim")
         if left > 1 and done < self._cases:
             lines[0].append(f", about {duration(left)} still", style="dim")
@@ -128,7 +143,9 @@ class TerminalProgress:
         for name, state in running[:shown]:
             lines.append(Text(f"  {name}  "))
             if state.until is not None and state.until > now:
-                lines[-1].append(f"{duration(state.until - now)} still: {visible(state.why, 120)}", style="cyan")
+                lines[-1].append(
+                    f"{duration(state.until - now)} still: {visible(state.why, 120)}", style="cyan"
+                )
             else:
                 lines[-1].append(f"running for {duration(now - state.since)}", style="dim")
         if len(running) > shown:

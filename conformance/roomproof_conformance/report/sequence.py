@@ -1,4 +1,4 @@
-"""A sequence diagram of a case as inline SVG: lanes for the connections and the server, one row for each line.
+"""A sequence diagram of a case as inline SVG: lanes for connections and server, a row for each line.
 
 What was said stands in a column of its own beside the lanes, so that no text crosses a lane. Colours
 come from the page's style sheet. Knows the story of a transcript, and no verdict.
@@ -26,7 +26,7 @@ FEWEST = 60  # letters that a row's text has room for at least
 
 
 def sequence(lines: Sequence[Line], *, arrows: int = ARROWS, lanes: int = LANES) -> str:
-    """Draw the lines nearest to the evidence: at most `arrows` rows and `lanes` connections, the rest counted."""
+    """Draw the lines nearest to the evidence: at most `arrows` rows and `lanes` connections."""
     chosen = _lanes(lines, arrows, lanes)
     mine = [line for line in lines if not line.conn or line.conn in chosen]
     shown = cut(mine, arrows)
@@ -37,7 +37,11 @@ def sequence(lines: Sequence[Line], *, arrows: int = ARROWS, lanes: int = LANES)
 def _lanes(lines: Sequence[Line], arrows: int, lanes: int) -> set[str]:
     """The connections to draw: those with evidence, then those that speak near it."""
     near = cut(lines, arrows)
-    wanted = [line for line in lines if line.evidence] + [line for line in near if isinstance(line, Line)] + list(lines)
+    wanted = (
+        [line for line in lines if line.evidence]
+        + [line for line in near if isinstance(line, Line)]
+        + list(lines)
+    )
     return set(connections(wanted)[:lanes])
 
 
@@ -75,7 +79,11 @@ class _Drawing:
     # -- lanes -----------------------------------------------------------------------------------------
 
     def _lifelines(self, bottom: int) -> None:
-        ends = {row.conn: place for place, row in enumerate(self.rows) if isinstance(row, Line) and row.role in ("end", "refused")}
+        ends = {
+            row.conn: place
+            for place, row in enumerate(self.rows)
+            if isinstance(row, Line) and row.role in ("end", "refused")
+        }
         for name, x in self._x.items():
             self._head(x, name, "conn")
             end = HEAD + ROW * ends[name] + ROW // 2 if name in ends else bottom
@@ -92,7 +100,9 @@ class _Drawing:
     def _row(self, line: Line, y: int, width: int) -> None:
         if line.evidence:
             kind = "band decided" if line.role == "decided" else "band"
-            self.parts.append(f'<rect class="{kind}" x="0" y="{y - ROW // 2}" width="{width}" height="{ROW}"/>')
+            self.parts.append(
+                f'<rect class="{kind}" x="0" y="{y - ROW // 2}" width="{width}" height="{ROW}"/>'
+            )
         self._text("time", LEFT - 34, y + 4, f"{line.t:.3f}", anchor="end")
         x = self._x.get(line.conn, self._server)
         match line.role:
@@ -127,7 +137,9 @@ class _Drawing:
         self.parts.append(f'<text x="{self._beside}" y="{y + 4}">{words}</text>')
 
     def _gap(self, gap: Gap, y: int, width: int) -> None:
-        self.parts.append(f'<rect class="gap" x="{LEFT - 26}" y="{y - 9}" width="{self._server - LEFT + 38}" height="18"/>')
+        self.parts.append(
+            f'<rect class="gap" x="{LEFT - 26}" y="{y - 9}" width="{self._server - LEFT + 38}" height="18"/>'
+        )
         self._text("dim", self._beside, y + 4, f"… {gap.count:,} more …")
 
     def _arrow(self, x1: int, x2: int, y: int, kind: str) -> None:

@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..results import CheckResult
-from ..transcript import Record, Transcript
-from ..verdicts import Judged
+from roomproof_conformance.results import CheckResult
+from roomproof_conformance.transcript import Record, Transcript
+from roomproof_conformance.verdicts import Judged
+
 from .escaping import payload, visible
 
 Role = Literal["open", "refused", "out", "in", "fault", "local", "end", "mark", "decided"]
@@ -60,7 +61,10 @@ def statement(transcript: Transcript, judged: Judged | None) -> Record | None:
     if judged is None:
         return None
     for record in transcript:
-        if record.kind == "statement" and (record.data.get("check"), record.data.get("says")) == (judged.check, judged.sentence):
+        if record.kind == "statement" and (record.data.get("check"), record.data.get("says")) == (
+            judged.check,
+            judged.sentence,
+        ):
             return record
     return None
 
@@ -127,7 +131,9 @@ class _Story:
             self._line(op, "local", visible(f"{op.data.get('op')}: nothing to send", 120))
         match record.kind:
             case "open":
-                self._opening[record.conn] = self._line(record, "open", f"connects to {visible(str(data.get('url')), 120)}")
+                self._opening[record.conn] = self._line(
+                    record, "open", f"connects to {visible(str(data.get('url')), 120)}"
+                )
             case "handshake":
                 self._handshake(record)
             case "op":
@@ -139,7 +145,11 @@ class _Story:
             case "event":
                 self._event(record)
             case "fault":
-                self._line(record, "fault", f"breaks RFC 6455: {visible(str(data.get('name')))}, {visible(str(data.get('detail')), 160)}")
+                self._line(
+                    record,
+                    "fault",
+                    f"breaks RFC 6455: {data.get('name')}, {visible(str(data.get('detail')), 160)}",
+                )
             case "local":
                 what = ", ".join(data.get("what", ()))
                 self._line(record, "local", visible(f"{data.get('action')} {what}".strip(), 120))
@@ -148,7 +158,9 @@ class _Story:
             case "mark":
                 self._line(record, "mark", visible(str(data.get("name")), 160))
             case "statement" if record is self._stated:
-                self._line(record, "decided", visible(str(data.get("says")) or "decided here", 160)).evidence = True
+                self._line(
+                    record, "decided", visible(str(data.get("says")) or "decided here", 160)
+                ).evidence = True
             case _:
                 pass
 
@@ -164,7 +176,11 @@ class _Story:
 
     def _handshake(self, record: Record) -> None:
         accepted = record.data.get("status") == 101
-        answer = "101" if accepted else f"HTTP {record.data.get('status')} {visible(str(record.data.get('body', '')), 80)}"
+        answer = (
+            "101"
+            if accepted
+            else f"HTTP {record.data.get('status')} {visible(str(record.data.get('body', '')), 80)}"
+        )
         line = self._opening.pop(record.conn, None) or self._line(record, "open", "connects")
         line.label = f"{line.label}: {answer.strip()}"
         line.role = "open" if accepted else "refused"
@@ -212,5 +228,7 @@ def _ending(record: Record) -> str:
         code = "without a code" if data.get("code") is None else data["code"]
         reason = f" '{visible(str(data['reason']), 60)}'" if data.get("reason") else ""
         return f"closed by {by}: {code}{reason}"
-    how = {"eof": "TCP ended", "reset": "TCP reset", "aborted": "cut"}.get(str(data.get("how")), visible(str(data.get("how")), 20))
+    how = {"eof": "TCP ended", "reset": "TCP reset", "aborted": "cut"}.get(
+        str(data.get("how")), visible(str(data.get("how")), 20)
+    )
     return f"{how} by {by}, without a Close frame"

@@ -1,4 +1,4 @@
-"""The result of a run on a terminal or in a pipe: a table by area, then each finding with what a reader needs.
+"""The result of a run on a terminal or in a pipe: a table by area, then each finding in full.
 
 Foreign text never reaches rich as markup. Knows no judge; progress is the business of `progress`.
 """
@@ -7,36 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from ..results import CheckResult, RunResult
-from ..verdicts import Verdict
+from roomproof_conformance.results import CheckResult, RunResult
+from roomproof_conformance.verdicts import Verdict
+
+from .console import COLOURS, console_on
 from .escaping import encodable, visible
 from .ledger import Area, Ledger, Row, by_care, duration, in_need_of_a_look, ledger, unjudged
+from .progress import TerminalProgress
 from .story import sent_before
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-COLOURS: Mapping[Verdict, str] = {
-    Verdict.PASS: "green",
-    Verdict.FAIL: "bold red",
-    Verdict.WARN: "yellow",
-    Verdict.TOLERATED: "cyan",
-    Verdict.INFO: "cyan",
-    Verdict.NOT_APPLICABLE: "dim",
-    Verdict.NOT_JUDGED: "none",
-    Verdict.INCONCLUSIVE: "magenta",
-    Verdict.KIT_ERROR: "bold magenta",
-}
+__all__ = ["TerminalProgress", "print_result"]
+
 FOUND = 700  # letters of what came, or should have come
-
-
-def console_on(stream: Literal["stdout", "stderr"]) -> Console:
-    """A console as the reports want it. NO_COLOR and the like are honoured by rich."""
-    from rich.console import Console
-
-    return Console(stderr=stream == "stderr", highlight=False, markup=False, emoji=False)
 
 
 def print_result(
@@ -59,7 +46,9 @@ def print_result(
 
 
 class _Printer:
-    def __init__(self, console: Console, result: RunResult, verbose: bool, transcripts: Mapping[str, Path]) -> None:
+    def __init__(
+        self, console: Console, result: RunResult, verbose: bool, transcripts: Mapping[str, Path]
+    ) -> None:
         self.console = console
         self.result = result
         self.verbose = verbose
@@ -69,7 +58,7 @@ class _Printer:
     # -- small print -------------------------------------------------------------------------------------
 
     def say(self, *parts: str | tuple[str, str], indent: int = 0, whole: bool = False) -> None:
-        """A paragraph of words, or (words, style), wrapped with a hanging `indent`; `whole`: one line, to be copied."""
+        """A paragraph of words or (words, style) with a hanging `indent`; `whole`: one line, to be copied."""
         from rich.text import Text
 
         text = Text()
@@ -127,7 +116,9 @@ class _Printer:
             if row.verdict is Verdict.NOT_APPLICABLE:
                 groups.setdefault(row.worst.conclusion.explanation, []).append(row.id)
         for why, ids in groups.items():
-            self.row(("  n/a", "dim", self.left), words=f"{', '.join(ids)} ({visible(why, 200)})", style="dim")
+            self.row(
+                ("  n/a", "dim", self.left), words=f"{', '.join(ids)} ({visible(why, 200)})", style="dim"
+            )
 
     # -- the findings --------------------------------------------------------------------------------------
 
@@ -147,11 +138,19 @@ class _Printer:
         judged = conclusion.judged
         style = COLOURS[check.verdict]
         head = f"{check.verdict.value.upper()}  "
-        self.say((head, style), (visible(check.check, 120), "bold"), f"  {visible(check.title, 200)}", indent=len(head))
+        self.say(
+            (head, style),
+            (visible(check.check, 120), "bold"),
+            f"  {visible(check.title, 200)}",
+            indent=len(head),
+        )
         self.fact(f"{check.requirement} {check.level}", visible(check.sentence, 1000))
         if conclusion.reason is not None:
             told = judged is not None and judged.finding.seen in conclusion.explanation
-            self.fact("reason", conclusion.reason.value + ("" if told else f": {visible(conclusion.explanation, FOUND)}"))
+            self.fact(
+                "reason",
+                conclusion.reason.value + ("" if told else f": {visible(conclusion.explanation, FOUND)}"),
+            )
         if judged is not None:
             self.fact("given" if judged.role == "given" else "statement", visible(judged.sentence, 300))
         for place, line in enumerate(self.sent(check)):
@@ -195,10 +194,15 @@ class _Printer:
             self.say((f"{visible(remark, 120)} ({len(ids)}): {', '.join(ids)}", "dim"), indent=2)
         code = result.exit_code
         colour = {0: "bold green", 1: "bold red"}.get(code, "bold magenta")
-        tally = ", ".join(f"{count} {verdict.value}" for verdict, count in by_care(r.verdict for r in result.results).items())
+        tally = ", ".join(
+            f"{count} {verdict.value}"
+            for verdict, count in by_care(r.verdict for r in result.results).items()
+        )
         self.say((book.headline, colour), f": {visible(result.target, 200)} ({visible(result.dialect, 60)})")
         self.say(f"{len(result.results)} checks: {tally or 'none'}", indent=2)
-        self.say(f"requirements: {book.judged} judged of {book.observable} observable of {book.total} in the table")
+        self.say(
+            f"requirements: {book.judged} judged of {book.observable} observable of {book.total} in the table"
+        )
         self.say(
             f"time: waits of {duration(result.sum_of_waits)} in {duration(result.wall)}, "
             f"the longest {duration(result.longest_wait)}; worst lag {duration(result.worst_lag)}"
@@ -220,5 +224,11 @@ def _title(row: Row) -> str:
 def _check(check: CheckResult) -> str:
     reason = check.conclusion.reason
     explanation = check.conclusion.explanation
-    why = f" ({reason.value}: {visible(explanation, 160)})" if reason else f" ({visible(explanation, 160)})" if explanation else ""
+    why = (
+        f" ({reason.value}: {visible(explanation, 160)})"
+        if reason
+        else f" ({visible(explanation, 160)})"
+        if explanation
+        else ""
+    )
     return f"{visible(check.check, 120)}  {visible(check.title, 200)}{why}"

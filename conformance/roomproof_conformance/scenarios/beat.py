@@ -6,10 +6,11 @@ ping, or frames that a client must send by itself.
 
 from __future__ import annotations
 
+from ..actors import Client
 from ..case import Case
 from ..checks import scenario
 from ..dialects import Claims, Heartbeat
-from ..judges import Arrives, Ends, Pings, Pongs, Stays
+from ..judges import Ends, Pings, Pongs
 from ..judges.membership import Hears, SpreadPings
 
 SLACK = 2.0
@@ -159,42 +160,47 @@ async def silent_member(case: Case) -> None:
     """A client that only answers the server stays a member: as long as its socket is open it hears the room."""
     interval, timeout = times(case.claims)
     room = case.room()
-    speaker, witness, silent = await case.members(room, 3)
+    silent = await case.member(room)
     begin = silent.mute(pongs=False, reactions=False)
-    allowed_end = beat_of(case.claims).frame == "keepalive"
+    may_end = beat_of(case.claims).frame == "keepalive"
     texts: list[str] = []
     deadline = case.watch.now() + three_rounds(case.claims)
     while case.watch.now() < deadline and not silent.ended:
         await case.wait(min(max(interval, timeout) / 4, deadline - case.watch.now()), "the member is silent")
-        op = await case.say(speaker, room)
-        texts.append(op.text)
-        await case.delivered(op, [witness], role="given")
-        await case.must(
-            Hears(silent.name, room, list(texts), begin.index, may_end=allowed_end),
-            "an open socket is a member",
-        )
+        texts.append(await newcomers_talk(case, room))
+        await case.must(Hears(silent.name, room, list(texts), begin.index, may_end=may_end), "an open socket is a member")
     if not silent.ended:
-        back = await case.say(silent, room)
-        await case.delivered(back, [witness])
+        await heard_and_hears(case, silent, room)
+
+
+async def newcomers_talk(case: Case, room: str) -> str:
+    """Two clients that have just joined exchange a message in the room, whoever else is in it; its text."""
+    speaker, witness = await case.members(room, 2)
+    op = await case.say(speaker, room)
+    await case.delivered(op, [witness], role="given")
+    await speaker.close()
+    await witness.close()
+    return op.text
+
+
+async def heard_and_hears(case: Case, client: Client, room: str) -> None:
+    """The client and a newcomer hear each other."""
+    newcomer = await case.member(room)
+    await case.usable(client, room, newcomer)
 
 
 @scenario("BEAT-5.claimed-heartbeat", needs="heartbeat", waits=three_rounds)
 async def claimed_heartbeat(case: Case) -> None:
     """A client that does exactly what the server asks for to stay alive stays connected and a member."""
-    beat = beat_of(case.claims)
     room = case.room()
-    speaker, client = await case.members(room, 2)
-    if beat.frame != "keepalive":
+    client = await case.member(room)
+    if beat_of(case.claims).frame != "keepalive":
         client.mute(pongs=False, reactions=False)
     wait = three_rounds(case.claims)
-    await case.given(Stays(client.name), "connected", wait=0)
     async with case.parked(wait, "a heartbeat and nothing else"):
         await case.until(lambda: client.ended, wait)
     case.still_open(client)
-    op = await case.say(speaker, room)
-    await case.delivered(op, [client])
-    back = await case.say(client, room)
-    await case.must(Arrives(speaker.name, {"kind": "message", "text": back.text}), "it is heard")
+    await heard_and_hears(case, client, room)
 
 
 @scenario("BEAT-6.frames-only", needs="native", waits=lambda c: 2 * sum(times(c)) + SLACK)

@@ -3,11 +3,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from roomproof_protocol import requirements
 
-from roomproof_conformance.report.ledger import TITLES, duration, headline, in_need_of_a_look, ledger, unjudged
+from roomproof_conformance.report.ledger import (
+    TITLES,
+    duration,
+    headline,
+    in_need_of_a_look,
+    ledger,
+    unjudged,
+)
 from roomproof_conformance.results import RunResult
 from roomproof_conformance.verdicts import Conclusion, Reason, Verdict
+from roomproof_protocol import requirements
 
 
 def test_every_group_of_the_table_has_a_title() -> None:
@@ -65,7 +72,15 @@ def _rank(verdict: Verdict) -> int:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(0, "0 s"), (0.0121, "12 ms"), (3.04, "3.0 s"), (41.27, "41.3 s"), (119.6, "2:00 min"), (1873.4, "31:13 min")]
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (0.0121, "12 ms"),
+        (3.04, "3.0 s"),
+        (41.27, "41.3 s"),
+        (119.6, "2:00 min"),
+        (1873.4, "31:13 min"),
+    ],
 )
 def test_durations(seconds: float, words: str) -> None:
     assert duration(seconds) == words

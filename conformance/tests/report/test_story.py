@@ -32,8 +32,12 @@ def test_the_frame_of_an_event_that_is_evidence_is_evidence(result: RunResult) -
 
 
 def test_what_was_sent_before_the_evidence(result: RunResult) -> None:
-    leak, none_before = sent_before(result.transcripts["ROOM-5.other-room"], check_of(result, "ROOM-5.other-room"))
-    assert [line.text(300) for line in leak] == ['{"type": "send", "id": "q3", "room": "r1", "text": "secret-1"}']
+    leak, none_before = sent_before(
+        result.transcripts["ROOM-5.other-room"], check_of(result, "ROOM-5.other-room")
+    )
+    assert [line.text(300) for line in leak] == [
+        '{"type": "send", "id": "q3", "room": "r1", "text": "secret-1"}'
+    ]
     assert none_before == 0
     flood, before = sent_before(result.transcripts["RATE-3.steady"], check_of(result, "RATE-3.steady"))
     assert (len(flood), before) == (3, 139)
@@ -53,9 +57,24 @@ def test_odd_frames_say_what_is_odd() -> None:
     transcript = Transcript()
     transcript.add(0.0, "a", "sent", opcode=1, fin=False, rsv=4, masked=False, **payload_fields(b"x"))
     transcript.add(0.1, "a", "received", opcode=11, fin=True, rsv=0, masked=True, **payload_fields(b""))
-    transcript.add(0.2, "a", "received", opcode=8, fin=True, rsv=0, masked=False, code=None, reason="", **payload_fields(b""))
+    transcript.add(
+        0.2,
+        "a",
+        "received",
+        opcode=8,
+        fin=True,
+        rsv=0,
+        masked=False,
+        code=None,
+        reason="",
+        **payload_fields(b""),
+    )
     labels = [line.label for line in story(transcript)]
-    assert labels == ["text (not final, rsv 4, unmasked)", "reserved opcode 11 (masked)", "close without a code"]
+    assert labels == [
+        "text (not final, rsv 4, unmasked)",
+        "reserved opcode 11 (masked)",
+        "close without a code",
+    ]
 
 
 def test_an_operation_without_a_frame_does_not_name_the_next_one() -> None:

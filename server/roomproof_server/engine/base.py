@@ -1,14 +1,15 @@
 """What a server needs of the place where rooms are kept.
 
 Every operation takes ``done`` and calls it exactly once, on the loop's thread, possibly before the operation
-returns: memory answers at once, a database after its commit, a cluster after its reply. A callback and not an
-awaitable, because the common case is synchronous and then costs a function call: no task, no trip round the loop.
+returns: memory answers at once, a database after its commit, a cluster after its reply. A callback and not
+an awaitable, because the common case is synchronous and then costs a function call: no task, no turn of the loop.
 
 The contract that makes asynchronous engines safe behind it:
 
-* nothing leaves before it is kept: ``done`` of `publish` and the sink's ``message`` come after the commit (MSG-18);
-* a sink hears messages of a room in seq order without holes, or hears ``reset``;
-* what `join` and `page` return is committed, and a message committed later reaches the sink later than ``done``;
+* nothing leaves before it is kept: the ``done`` of `publish` and the sink's ``message`` follow the commit (MSG-18);
+* a sink hears the messages of a room in seq order without holes, or hears ``reset``;
+* what `join` and `page` tell is committed; a message above the head they tell may reach the sink before ``done``
+  or after it, but always reaches it;
 * where an engine cannot answer it says `Unavailable`, never an exception.
 """
 
@@ -112,6 +113,7 @@ class Engine(Protocol):
     @property
     def durability(self) -> Durability:
         """What an acknowledged message survives (section 3)."""
+        ...
 
     def subscribe(self, room: str, sink: Sink) -> None:
         """Hear a room from now on; before the node's first `join` of it. One sink a room and node."""
@@ -127,7 +129,7 @@ class Engine(Protocol):
         history: int,
         done: Done[Joined | Unavailable],
     ) -> None:
-        """Make the member present and look at the stream. Joining again is the same without a presence event."""
+        """Make the member present and look at the stream; once more for a member is only the look."""
 
     def leave(self, room: str, member: Member, *, linger: bool) -> None:
         """The member is gone; with ``linger`` the room hears of it only after the grace (PRES-3)."""
@@ -140,7 +142,7 @@ class Engine(Protocol):
         mid: str | None,
         done: Done[Stored | Conflict | Limited | Unavailable],
     ) -> None:
-        """Dedupe, then quota, then append, as one step (section 9): retries are free and refusals store nothing."""
+        """Dedupe, then quota, then append, as one step: retries are free, refusals store nothing (section 9)."""
 
     def page(
         self, room: str, *, epoch: str | None, before: int | None, after: int | None, limit: int,

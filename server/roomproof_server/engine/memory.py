@@ -27,7 +27,7 @@ from roomproof_server.rules.limiter import UserQuotas
 from roomproof_server.rules.presence import Presence, PresenceEvent
 from roomproof_server.rules.stream import Page, Stream, new_epoch, text_digest
 
-# A room in which nothing was ever sent is worth little, and joining rooms is cheap: keep it for a minute only.
+# A room in which nothing was ever sent is worth little, and joining rooms is cheap: kept for a minute.
 BARREN_MS = 60_000
 
 
@@ -48,7 +48,7 @@ class _Guest:
 
 
 class MemoryEngine:
-    """Implements `roomproof_server.engine.base.Engine`. ``now`` gives monotonic ms, ``wall`` ms since 1970."""
+    """An `roomproof_server.engine.base.Engine`. ``now`` gives monotonic ms, ``wall`` ms since 1970."""
 
     def __init__(self, limits: Limits, *, now: Callable[[], float], wall: Callable[[], int]) -> None:
         self._limits, self._now, self._wall = limits, now, wall

@@ -1,6 +1,7 @@
 """When one connection is due a Ping, a tick, or its end (BEAT-1..9).
 
-``interval`` and ``timeout`` are milliseconds, ``now`` is monotonic milliseconds. It must not know how frames are sent.
+``interval`` and ``timeout`` are milliseconds, ``now`` is monotonic milliseconds. It must not know how frames
+are sent.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ class Heartbeat:
         self._interval, self._timeout = interval, timeout
         self.heard_at = now  # the last sign of life, any frame
         self.sent_at = now  # the last application frame sent
-        # After ``quiet`` ms without an application frame a tick is due: the spread time once, then the interval,
-        # so that connections that all joined in the same second do not tick in step for ever after.
+        # After ``quiet`` ms without an application frame a tick is due: the spread time once, then the
+        # interval, so that connections that all joined in the same second do not tick in step ever after.
         self._quiet = interval / 2 * (1 + spread)
         self._ping_at = now + self._quiet
 

@@ -25,7 +25,7 @@ class SlidingLog:
     def admit(self, now: float) -> int:
         """Admit one at ``now`` and return 0, or return the milliseconds to wait (1..window) and note nothing.
 
-        A refusal costs nothing and lengthens nothing (RATE-8). A clock that steps back is held at the newest time.
+        A refusal costs nothing and lengthens nothing (RATE-8). A clock that steps back stands still instead.
         """
         times = self._times
         if times:
@@ -96,7 +96,7 @@ class FrameBucket:
 
 
 class ErrorLog:
-    """Counts malformed frames of one connection; more than twice ``count`` in the window is too many (ERR-13)."""
+    """Malformed frames of one connection: more than twice ``count`` in the window is too many (ERR-13)."""
 
     __slots__ = ("_log",)
 

@@ -46,7 +46,7 @@ class Presence:
         return ((user_id, user.name) for user_id, user in self._users.items())
 
     def enter(self, user_id: str, name: str, connection: str) -> PresenceEvent | None:
-        """A connection joined. Only a user's first is an event, and one back within the grace is none (RES-11)."""
+        """A connection joined: an event if it is the user's first and not one back within the grace (RES-11)."""
         user = self._users.get(user_id)
         if user is not None:
             user.connections.add(connection)
@@ -56,7 +56,7 @@ class Presence:
         return PresenceEvent("join", user_id, name, len(self._users))
 
     def leave(self, user_id: str, connection: str, *, linger: bool, now: float) -> PresenceEvent | None:
-        """A connection left or was lost. ``linger`` is for losses: the event then waits for the grace (PRES-3).
+        """A connection left or, with ``linger``, was lost: the event then waits for the grace (PRES-3).
 
         Afterwards `grace_ends` says whether and when `expire` is due for this user.
         """

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from functools import partial
 from typing import Any, Protocol
 
@@ -32,8 +33,10 @@ from roomproof_server.rules.stream import Page
 logger = logging.getLogger("roomproof.server")
 
 Request = dict[str, Any]
+Step = Callable[..., None]
 
 FLOOD_WAIT_MS = 30_000  # what the blocks of section 5 say where the server names no time
+DEFAULT_PAGE = 50  # section 2
 
 
 class Port(Protocol):
@@ -42,12 +45,13 @@ class Port(Protocol):
     @property
     def congested(self) -> bool:
         """True while more than a quarter of ``queue_bytes`` waits for the client (DISC-10)."""
+        ...
 
     def send(self, frame: bytes) -> None:
         """Queue a finished frame."""
 
     def owed(self, size: int) -> None:
-        """A reply of ``size`` bytes comes next, which the client asked for: it must not overflow its queue (DISC-10)."""
+        """A reply of ``size`` bytes comes next: asked for, it must not overflow the queue (DISC-10)."""
 
     def welcomed(self) -> None:
         """The client is known: heartbeats begin."""
@@ -63,13 +67,13 @@ class Session:
     """What one connection is and may do, from its handshake to its end."""
 
     __slots__ = (
-        "_backlog", "_bucket", "_busy", "_ended", "_errors", "_hub", "_member", "_now", "_port", "_pumping", "_rooms",
-        "_token", "conn", "send", "user_id",
+        "_backlog", "_bucket", "_busy", "_ended", "_errors", "_hub", "_limits", "_member", "_now", "_port",
+        "_pumping", "_rooms", "_token", "conn", "send", "user_id",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, port: Port, conn: str, now: float) -> None:
-        limits = hub.settings.limits
         self._hub, self._port, self.conn, self._now = hub, port, conn, now
+        self._limits = limits = hub.settings.limits
         self.send = port.send  # what rooms call: bound once
         self.user_id = ""
         self._member: Member | None = None  # from welcome on
@@ -91,7 +95,7 @@ class Session:
         return self._busy
 
     def receive(self, data: str | None, now: float) -> None:
-        """A whole client message; ``None`` stands for a binary one. Carried out now or when its turn comes."""
+        """A whole client message, ``None`` for a binary one: carried out now or when its turn comes."""
         if self._ended:
             return
         self._now = now
@@ -111,7 +115,7 @@ class Session:
         self._pumping = False
 
     def end(self, *, clean: bool) -> None:
-        """The connection is over. ``clean``: by the client's close 1000, so that rooms hear of it at once (PRES-3)."""
+        """The connection is over; ``clean`` by the client's close 1000: rooms then hear of it at once (PRES-3)."""
         if self._ended:
             return
         self._ended = True
@@ -123,67 +127,67 @@ class Session:
             self._hub.engine.leave(name, self._member, linger=not clean)
         self._rooms.clear()
         self._hub.strike(self)
-        self._release()
+        if self._token is not None:
+            self._hub.engine.release_guest(self._token)
 
     # One request
-
-    def _guarded(self, re: str | None, step: Callable[[Any], None], argument: Any) -> None:
-        """Take a step; what it raises becomes the reply, and never more than that (ERR-14)."""
-        try:
-            step(argument)
-        except ProtocolError as error:
-            self._refuse(error)
-        except Exception:
-            logger.exception("connection %s: a request failed", self.conn)
-            self._busy = False
-            self._refuse(ProtocolError("internal", "the server failed; the outcome is unknown", re=re))
 
     def _answer(self, data: str | None) -> None:
         if data is None:
             raise ProtocolError("unsupported_data", "binary frames are not part of v1: send JSON as text")
-        request = parse_request(data, self._hub.settings.limits)
+        request = parse_request(data, self._limits)
         handler = Session._hello if self._member is None else _HANDLERS[request["type"]]
         self._guarded(request["id"], partial(handler, self), request)
 
-    def _refuse(self, error: ProtocolError) -> None:
+    def _guarded(self, re: str | None, step: Callable[[Any], None], argument: Any) -> None:
+        """Take a step; what it raises becomes the reply, and nothing worse than that (ERR-14)."""
+        try:
+            step(argument)
+        except ProtocolError as error:
+            self._refuse(error, re)
+        except Exception:
+            logger.exception("connection %s: a request failed", self.conn)
+            self._busy = False
+            self._refuse(ProtocolError("internal", "the server failed; the outcome is unknown"), re)
+
+    def _refuse(self, error: ProtocolError, re: str | None) -> None:
+        error.re = error.re or re
         error.fatal = self._member is None
-        self._reply(error.to_message())
+        self._port.send(self._hub.encode_frame(error.to_message()))
+        row = ERRORS[error.code]
         if error.fatal:
-            self._close(ERRORS[error.code].hello_close, retry_after_ms=error.retry_after_ms)
-        elif ERRORS[error.code].malformed:
+            self._close(row.hello_close, retry_after_ms=error.retry_after_ms)
+        elif row.malformed:
             if self._errors is None:
-                window = self._hub.settings.limits.errors
-                self._errors = ErrorLog(window.count, window.window_ms)
+                self._errors = ErrorLog(self._limits.errors.count, self._limits.errors.window_ms)
             if not self._errors.note(self._now):
                 self._close(4400)
 
-    def _reply(self, message: Mapping[str, Any]) -> None:
-        self._port.send(self._hub.encode_frame(message))
+    def _reply(self, kind: str, request: Request, **members: Any) -> None:
+        self._port.send(self._hub.encode_frame({"type": kind, "re": request["id"], **members}))
 
     def _close(self, code: int, *, retry_after_ms: int | None = None) -> None:
         self.end(clean=False)
         self._port.close(code, CLOSES[code].reason(retry_after_ms))
 
-    def _ask(
-        self, request: Request, then: Callable[[Any], None], undo: Callable[[Any], None] | None = None
-    ) -> Callable[[Any], None]:
-        """The ``done`` of an engine call; nothing else is begun until it is called.
+    def _ask(self, request: Request, then: Step, undo: Step | None = None) -> Step:
+        """The ``done`` of an engine call; no other request is begun until it is called.
 
-        ``then`` answers the request. ``undo`` comes in its place when the engine could not, or nobody is left to hear.
+        ``then`` answers the request. ``undo`` comes in its place when the engine could not, or nobody is left
+        to hear the answer.
         """
         self._busy = True
-        return partial(self._told, request, then, undo)
+        return partial(self._told, request, partial(then, request), undo)
 
-    def _told(
-        self, request: Request, then: Callable[[Any], None], undo: Callable[[Any], None] | None, result: Any
-    ) -> None:
+    def _told(self, request: Request, then: Callable[[Any], None], undo: Step | None, result: Any) -> None:
         self._busy = False
         if self._ended or isinstance(result, Unavailable):
             if undo is not None:
                 undo(result)
             if not self._ended:
-                self._refuse(ProtocolError("unavailable", "the store of rooms does not answer; the outcome is unknown",
-                                           re=request["id"], retry_after_ms=result.retry_after_ms))  # fmt: skip
+                message = "the store of rooms does not answer; the outcome is unknown"
+                wait = result.retry_after_ms
+                self._refuse(ProtocolError("unavailable", message, retry_after_ms=wait), request["id"])
         else:
             self._guarded(request["id"], then, result)
         if not self._pumping:  # the engine took its time
@@ -193,80 +197,64 @@ class Session:
 
     def _hello(self, request: Request) -> None:
         if request["type"] != "hello":
-            raise ProtocolError("unauthenticated", "the first frame must be hello", re=request["id"])
+            raise ProtocolError("unauthenticated", "the first frame must be hello")
         auth = request.get("auth", {})
         scheme = auth.get("scheme", "guest")
+        if scheme not in ("guest", "resume_guest"):
+            raise ProtocolError(
+                "unsupported_auth", "this server takes guest and resume_guest", field="/auth/scheme"
+            )
         if scheme == "guest":
-            self._hub.engine.new_guest(self._ask(request, partial(self._welcome, request), self._drop_guest))
-        elif scheme == "resume_guest":
-            if "token" not in auth:
-                raise ProtocolError(
-                    "unauthenticated", "resume_guest needs the token of welcome", re=request["id"]
-                )
-            done = self._ask(request, partial(self._welcome, request), self._drop_guest)
-            self._hub.engine.find_guest(auth["token"], done)
+            self._hub.engine.new_guest(self._ask(request, self._welcome, self._drop_guest))
+        elif "token" in auth:
+            self._hub.engine.find_guest(auth["token"], self._ask(request, self._welcome, self._drop_guest))
         else:
             raise ProtocolError(
-                "unsupported_auth", "this server takes guest and resume_guest", re=request["id"]
+                "unauthenticated", "resume_guest needs the guest_token of a welcome", field="/auth"
             )
 
     def _welcome(self, request: Request, guest: Guest | None) -> None:
         if guest is None:
-            raise ProtocolError("token_expired", "this guest token is not known any more", re=request["id"])
+            raise ProtocolError(
+                "token_expired", "this guest token is not known any more", field="/auth/token"
+            )
         self.user_id = guest.id
         if not self._hub.enrol(self):
             self._drop_guest(guest)
             beat = self._hub.settings.heartbeat
-            raise ProtocolError(
-                "too_many_connections", "this user has as many connections as allowed", re=request["id"],
-                retry_after_ms=beat.interval_ms + beat.timeout_ms,
-            )  # fmt: skip
+            wait = beat.interval_ms + beat.timeout_ms  # by then a dead one is noticed (section 9)
+            message = f"at most {self._limits.conns_per_user} connections a user"
+            raise ProtocolError("too_many_connections", message, retry_after_ms=wait)
         self._token = guest.token
         # Made up from the id, so that a guest who gives no name is called the same on every connection.
         name = request.get("name", f"guest-{guest.id[-6:]}")
         self._member = Member(self.conn, guest.id, name)
         user = {"id": guest.id, "name": name, "guest": True}
-        self._reply({"type": "welcome", "re": request["id"], "conn": self.conn, "user": user, "guest_token": guest.token,
-                     "now": self._hub.wall(), **self._hub.greeting})  # fmt: skip
+        now, greeting = self._hub.wall(), self._hub.greeting
+        self._reply(
+            "welcome", request, conn=self.conn, user=user, guest_token=guest.token, now=now, **greeting
+        )
         self._port.welcomed()
 
     def _drop_guest(self, guest: Guest | Unavailable | None) -> None:
         if isinstance(guest, Guest):
             self._hub.engine.release_guest(guest.token)
 
-    def _release(self) -> None:
-        if self._token is not None:
-            self._hub.engine.release_guest(self._token)
-            self._token = None
-
     def _hello_again(self, request: Request) -> None:
-        raise ProtocolError("already_identified", "hello was answered already", re=request["id"])
+        raise ProtocolError("already_identified", "hello was answered already")
 
     def _join(self, request: Request) -> None:
         name = self._allowed(request)
-        limits = self._hub.settings.limits
         already = name in self._rooms
-        if not already and len(self._rooms) >= limits.rooms_per_conn:
-            raise ProtocolError(
-                "too_many_rooms", f"at most {limits.rooms_per_conn} rooms a connection", re=request["id"]
-            )
+        if not already and len(self._rooms) >= self._limits.rooms_per_conn:
+            raise ProtocolError("too_many_rooms", f"at most {self._limits.rooms_per_conn} rooms a connection")
         room = self._hub.room(name)
         room.hold(self)
-        done = self._ask(
-            request, partial(self._joined, request, room, already), partial(self._unjoin, room, already)
-        )
-        history = request.get("history", limits.history)
+        done = self._ask(request, partial(self._joined, room, already), partial(self._unjoin, room, already))
+        history = request.get("history", self._limits.history)
         self._hub.engine.join(name, self._me, request.get("after"), history, done)
 
-    def _unjoin(self, room: Room, already: bool, result: Joined | Unavailable) -> None:
-        if not self._ended:
-            room.refuse(self, already=already)
-            return
-        room.drop(self)
-        if isinstance(result, Joined):
-            self._hub.engine.leave(room.name, self._me, linger=True)
-
-    def _joined(self, request: Request, room: Room, already: bool, joined: Joined) -> None:
+    def _joined(self, room: Room, already: bool, request: Request, joined: Joined) -> None:
         tail = joined.tail
         message: dict[str, Any] = {
             "type": "joined", "re": request["id"], "room": room.name, "epoch": tail.epoch, "head": tail.head,
@@ -277,71 +265,73 @@ class Session:
         if tail.missed is not None:
             message["missed"] = tail.missed
         self._rooms[room.name] = room
-        frame = self._messages_frame(message, tail.messages)
-        room.admit(self, frame, tail.head, already=already)
+        room.admit(self, self._messages_frame(message, tail.messages), tail.head, already=already)
+
+    def _unjoin(self, room: Room, already: bool, result: Joined | Unavailable) -> None:
+        if not self._ended:
+            room.refuse(self, already=already)
+            return
+        room.drop(self)
+        if isinstance(result, Joined):
+            self._hub.engine.leave(room.name, self._me, linger=True)
 
     def _leave(self, request: Request) -> None:
         name = self._allowed(request)
         room = self._rooms.pop(name, None)
-        self._reply({"type": "left", "re": request["id"], "room": name})
+        self._reply("left", request, room=name)
         if room is not None:
             room.drop(self)
             self._hub.engine.leave(name, self._me, linger=False)
 
     def _send(self, request: Request) -> None:
         room = self._joined_room(request)
-        done = self._ask(request, partial(self._sent, request))
+        done = self._ask(request, self._sent)
         self._hub.engine.publish(room, self._me, request["text"], request.get("mid"), done)
 
     def _sent(self, request: Request, result: Stored | Conflict | Limited) -> None:
         if isinstance(result, Conflict):
-            raise ProtocolError("mid_conflict", "this mid was used for another text", re=request["id"])
+            raise ProtocolError("mid_conflict", "this mid stands for another text", field="/mid")
         if isinstance(result, Limited):
-            raise ProtocolError(
-                "rate_limited", "too many messages", re=request["id"], retry_after_ms=result.retry_after_ms,
-                limit=self._hub.settings.limits.messages.advertised(),
-            )  # fmt: skip
-        message = {"type": "sent", "re": request["id"], "room": request["room"], "epoch": result.epoch,
-                   "seq": result.seq, "ts": result.ts, "duplicate": result.duplicate}  # fmt: skip
-        if "mid" in request:
-            message["mid"] = request["mid"]
-        self._reply(message)
+            limit, wait = self._limits.messages.advertised(), result.retry_after_ms
+            raise ProtocolError("rate_limited", "too many messages", retry_after_ms=wait, limit=limit)
+        mid = {"mid": request["mid"]} if "mid" in request else {}
+        self._reply("sent", request, room=request["room"], **asdict(result), **mid)
 
     def _history(self, request: Request) -> None:
         room = self._joined_room(request)
-        self._hub.engine.page(
-            room, epoch=request.get("epoch"), before=request.get("before"), after=request.get("after"),
-            limit=request.get("limit", min(50, self._hub.settings.limits.page)),
-            done=self._ask(request, partial(self._paged, request)),
-        )  # fmt: skip
+        limit = request.get("limit", min(DEFAULT_PAGE, self._limits.page))
+        epoch, before, after = request.get("epoch"), request.get("before"), request.get("after")
+        done = self._ask(request, self._paged)
+        self._hub.engine.page(room, epoch=epoch, before=before, after=after, limit=limit, done=done)
 
     def _paged(self, request: Request, page: Page | Stale) -> None:
         if isinstance(page, Stale):
-            raise ProtocolError(
-                "invalid_cursor", "the epoch is not current any more", re=request["id"], field="/epoch"
-            )
-        message = {"type": "history", "re": request["id"], "room": request["room"], "epoch": page.epoch,
-                   "head": page.head, "first": page.first, "more": page.more}  # fmt: skip
+            raise ProtocolError("invalid_cursor", "this epoch is not the current one", field="/epoch")
+        message = {
+            "type": "history", "re": request["id"], "room": request["room"], "epoch": page.epoch,
+            "head": page.head, "first": page.first, "more": page.more,
+        }  # fmt: skip
         self._port.send(self._messages_frame(message, page.messages))
 
     def _presence(self, request: Request) -> None:
         room = self._joined_room(request)
-        done = self._ask(request, partial(self._present, request))
-        self._hub.engine.present(room, self._hub.settings.limits.presence_max, done)
+        self._hub.engine.present(room, self._limits.presence_max, self._ask(request, self._present))
 
     def _present(self, request: Request, present: Present) -> None:
         members = [{"id": user, "name": name} for user, name in present.members]
-        self._reply({"type": "presence", "re": request["id"], "room": request["room"], "members": members,
-                     "count": present.count, "truncated": len(members) < present.count})  # fmt: skip
+        count, truncated = present.count, len(members) < present.count
+        self._reply(
+            "presence", request, room=request["room"], members=members, count=count, truncated=truncated
+        )
 
     def _auth(self, request: Request) -> None:
-        raise ProtocolError("unsupported_auth", "a guest has no token to renew", re=request["id"])
+        raise ProtocolError("unsupported_auth", "a guest has no token to renew")
 
     def _ping(self, request: Request) -> None:
-        self._reply({"type": "pong", "re": request["id"], "now": self._hub.wall()})
+        self._reply("pong", request, now=self._hub.wall())
 
     def _messages_frame(self, message: Mapping[str, Any], payloads: list[bytes]) -> bytes:
-        """Frame ``message`` with the kept payloads as its ``messages``: as they are, not encoded again (HIST-7)."""
+        """Frame ``message`` with the kept payloads as its ``messages``: not encoded a second time (HIST-7)."""
         frame = self._hub.frame(b'%b,"messages":[%b]}' % (encode(message)[:-1], b",".join(payloads)))
         self._port.owed(len(frame))
         return frame
@@ -355,17 +345,16 @@ class Session:
 
     @staticmethod
     def _allowed(request: Request) -> str:
+        """The room, unless nobody may use it (ROOM-13)."""
         room: str = request["room"]
         if room.startswith("dm."):
-            raise ProtocolError(
-                "forbidden", "rooms that begin dm. are reserved", re=request["id"], field="/room"
-            )
+            raise ProtocolError("forbidden", "rooms that begin dm. are reserved", field="/room")
         return room
 
     def _joined_room(self, request: Request) -> str:
         room = self._allowed(request)
         if room not in self._rooms:
-            raise ProtocolError("not_joined", "join the room first", re=request["id"], field="/room")
+            raise ProtocolError("not_joined", "join the room first", field="/room")
         return room
 
 

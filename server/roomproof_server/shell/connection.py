@@ -33,9 +33,9 @@ class Connection(asyncio.Protocol):
     """Implements `roomproof_server.rules.session.Port` and `roomproof_server.shell.wheel.Timed`."""
 
     __slots__ = (
-        "_beat", "_closing", "_deadline", "_drained", "_eof", "_leaving", "_opcode", "_out", "_owed", "_owed_until",
-        "_parts", "_pending", "_reading", "_server", "_session", "_stuffed", "_transport", "_wire", "_written",
-        "slot",
+        "_beat", "_closing", "_deadline", "_drained", "_eof", "_leaving", "_opcode", "_out", "_owed",
+        "_owed_until", "_parts", "_pending", "_reading", "_server", "_session", "_stuffed", "_transport",
+        "_wire", "_written", "slot",
     )  # fmt: skip
 
     _transport: asyncio.Transport
@@ -68,6 +68,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        if self._server.stopping:  # accepted before the listener closed, heard of only now
+            transport.abort()
+            return
         quarter = self._server.settings.limits.queue_bytes // 4
         transport.set_write_buffer_limits(high=quarter, low=quarter // 2)
         self._server.connections.add(self)
@@ -94,6 +97,7 @@ class Connection(asyncio.Protocol):
         if self._leaving is not None:
             return True  # `_farewell` closes
         self._end_session()
+        self.flush()
         self._end_in(self._server.settings.drain_ms)
         return False  # the transport writes what it has and closes
 
@@ -141,7 +145,7 @@ class Connection(asyncio.Protocol):
         self._regulate()
 
     def close(self, code: int, reason: str, within: float | None = None) -> None:
-        """Say Close after what is queued; ``within`` ms the client must have answered (`Settings.close_ms`)."""
+        """Say Close after what is queued; who has not answered ``within`` ms (`Settings.close_ms`) is cut off."""
         if self._closing:
             return
         self._end_session()
@@ -170,7 +174,7 @@ class Connection(asyncio.Protocol):
         self._written += len(data)
         self._transport.write(data)
         if not self._closing and self._overfull():
-            # If it reads now it gets all that is queued, without a hole, and the reason; nothing more (DISC-7).
+            # If it reads now it gets what is queued, without a hole, and the reason; nothing more (DISC-7).
             self.close(4002, CLOSES[4002].reason(), self._server.settings.drain_ms)
         elif self._session is not None and self._session.waiting:
             self._server.loop.call_soon(self._regulate)

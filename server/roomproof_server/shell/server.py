@@ -45,6 +45,7 @@ class Server:
         self.hub = Hub(self.engine, settings, frame=text_frame, wall=wall_ms)
         self.wheel = Wheel(self.now())
         self.connections: set[Connection] = set()
+        self.stopping = False
         self._dirty: list[Connection] = []
         self._empty = asyncio.Event()
         self._listener: asyncio.Server | None = None
@@ -64,6 +65,7 @@ class Server:
 
     async def stop(self) -> None:
         """Close the listener and say 1001 to everybody; who has not gone after two seconds is cut off."""
+        self.stopping = True
         if self._listener is not None:
             self._listener.close()
         self._empty.clear()

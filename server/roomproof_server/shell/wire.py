@@ -1,7 +1,7 @@
 """RFC 6455 and the HTTP before it, on the sans-I/O core of websockets: bytes in, events and bytes out.
 
-What is added to the library: roomproof's handshake rules, a size limit that control frames within a fragmented
-message do not eat into, and close reasons from the protocol's table. It must not know sessions or sockets.
+Added to the library: roomproof's handshake rules, a size limit that control frames within a fragmented message
+do not eat into, and close reasons from the protocol's table. It must not know sessions or sockets.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Wire(ServerProtocol):
         raise InvalidOrigin(origin)
 
     def recv_frame(self, frame: Frame) -> None:
-        """The library's, with the message size counted here: its own count would refuse a Ping between fragments."""
+        """The library's, with the size counted here: its own count would refuse a Ping between fragments."""
         if frame.opcode in DATA:
             self._received = (
                 self._received + len(frame.data) if frame.opcode is Opcode.CONT else len(frame.data)
