@@ -62,7 +62,8 @@ class Op:
 
     @property
     def args(self) -> Mapping[str, Any]:
-        return self.record.data["args"]
+        args: Mapping[str, Any] = self.record.data["args"]
+        return args
 
     @property
     def text(self) -> str:
@@ -156,7 +157,9 @@ class Client:
         if self.connection is None:
             return False
         self._assembler = MessageAssembler(deflate=self.handshake.deflate)
-        if self.end is not None and not any(r.kind == "end" and r.conn == self.name for r in self.case.transcript):
+        if self.end is not None and not any(
+            r.kind == "end" and r.conn == self.name for r in self.case.transcript
+        ):
             self._note_end(self.end)
         self._start_keepalive()
         return True
@@ -233,24 +236,33 @@ class Client:
         return self.begin("send", room=room, text=self.case.text() if text is None else text, **args)
 
     def rendered(self, action: str, **args: Any) -> str:
-        """The text frame that the dialect would write for an action, not sent: what malformed messages are made from."""
+        """The frame that the dialect would write for an action, not sent: what malformed messages are made from."""
         payload = self.session.begin(action, **args).outgoing[0].payload
         return payload if isinstance(payload, str) else payload.decode()
 
     # -- raw ----------------------------------------------------------------------------------------
 
     def raw_text(self, text: str) -> Record:
-        """Write a text frame that the dialect did not make (lone surrogates are written as CPython's UTF-8 would not)."""
+        """Write a text frame of our own making; lone surrogates go out as the bytes that UTF-8 forbids."""
         return self.frame(1, text.encode("utf-8", "surrogatepass"))
 
     def raw_binary(self, payload: bytes) -> Record:
         return self.frame(2, payload)
 
     def frame(
-        self, opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, mask: bool = True, **said: Any
+        self,
+        opcode: int,
+        payload: bytes = b"",
+        *,
+        fin: bool = True,
+        rsv: int = 0,
+        mask: bool = True,
+        **said: Any,
     ) -> Record:
         """Write one frame as given, right or wrong; `said` goes into its record."""
-        record = self._note("sent", opcode=opcode, fin=fin, rsv=rsv, masked=mask, **said, **payload_fields(payload))
+        record = self._note(
+            "sent", opcode=opcode, fin=fin, rsv=rsv, masked=mask, **said, **payload_fields(payload)
+        )
         if self.connection is not None:
             self.connection.frame(opcode, payload, fin=fin, rsv=rsv, mask=mask)
         return record
@@ -268,7 +280,9 @@ class Client:
     def send_close(self, code: int | None = 1000, reason: str = "") -> Record:
         """Write a Close frame and wait for nothing."""
         payload = b"" if code is None else code.to_bytes(2, "big") + reason.encode()
-        record = self._note("sent", opcode=8, fin=True, rsv=0, masked=True, code=code, **payload_fields(payload))
+        record = self._note(
+            "sent", opcode=8, fin=True, rsv=0, masked=True, code=code, **payload_fields(payload)
+        )
         if self.connection is not None:
             self.connection.close(code, reason)
         return record
@@ -281,7 +295,9 @@ class Client:
             self.connection.auto_pong = False
         self.heartbeat_reactions = self.heartbeat_reactions and not reactions
         self.keepalive = self.keepalive and not keepalive
-        what = [name for name, on in (("pongs", pongs), ("reactions", reactions), ("keepalive", keepalive)) if on]
+        what = [
+            name for name, on in (("pongs", pongs), ("reactions", reactions), ("keepalive", keepalive)) if on
+        ]
         return self._note("local", action="mute", what=what)
 
     def freeze(self) -> Record:
@@ -389,7 +405,16 @@ class Client:
     def _answered(self, frame: Frame) -> None:
         """A Pong or a Close that the connection wrote by itself."""
         code = {"code": frame.close_code} if frame.opcode == 8 else {}
-        self._note("sent", opcode=frame.opcode, fin=True, rsv=0, masked=True, auto=True, **code, **payload_fields(frame.payload))
+        self._note(
+            "sent",
+            opcode=frame.opcode,
+            fin=True,
+            rsv=0,
+            masked=True,
+            auto=True,
+            **code,
+            **payload_fields(frame.payload),
+        )
 
     def _settle(self, op: Op) -> None:
         if not op.exchange.done or op.finished:

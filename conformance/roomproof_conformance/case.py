@@ -49,7 +49,13 @@ class Case:
         self._credentials: dict[str, dict[str, Any]] = {}
         self._said: dict[str, deque[float]] = defaultdict(deque)
         self._main = scenario.checks[0].id
-        self.note("", "case", checks=[c.id for c in scenario.checks], target=target.name, dialect=target.dialect.name)
+        self.note(
+            "",
+            "case",
+            checks=[c.id for c in scenario.checks],
+            target=target.name,
+            dialect=target.dialect.name,
+        )
 
     # -- what the target promises -----------------------------------------------------------------
 
@@ -137,15 +143,13 @@ class Case:
     async def say(self, client: Client, room: str, text: str | None = None, **args: Any) -> Op:
         """Send a message, waiting first if the target's claimed rate limit asks for it."""
         limit = self.claims.rate_limit
-        if limit is not None and limit.allow:
+        if limit is not None and limit.allow and limit.per:
             key = {"room": room, "address": "", "connection": client.name}.get(limit.scope, client.user)
-            said = self._said[key]
-            now = self.watch.now()
-            while said and said[0] <= now - limit.per - 0.05:
+            said, window, now = self._said[key], limit.per + 0.05, self.watch.now()
+            while said and said[0] <= now - window:
                 said.popleft()
             if len(said) >= limit.allow:
-                await self.wait(said[0] + limit.per + 0.05 - now, "within the claimed rate limit")
-                said.popleft()
+                await self.wait(said.popleft() + window - now, "within the claimed rate limit")
             said.append(self.watch.now())
         return client.send(room, text, **args)
 
@@ -156,7 +160,11 @@ class Case:
         `watcher`, a member, has seen each message before the next is sent. Needs one more connection.
         """
         limit = self.claims.rate_limit
-        each = limit.allow if limit is not None and limit.allow and limit.scope in ("user", "connection") else count
+        each = (
+            limit.allow
+            if limit is not None and limit.allow and limit.scope in ("user", "connection")
+            else count
+        )
         texts: list[str] = []
         begin = self.mark(f"{count} messages are sent to {room}")
         while len(texts) < count:
@@ -268,26 +276,46 @@ class Case:
 
     # -- the statements used most ---------------------------------------------------------------------
 
-    async def delivered(self, sent: Op | str, to: Iterable[Client], *, check: str | None = None, role: Role = "must") -> None:
+    async def delivered(
+        self, sent: Op | str, to: Iterable[Client], *, check: str | None = None, role: Role = "must"
+    ) -> None:
         """The message reaches each of `to` exactly once."""
         text, after = (sent, 0) if isinstance(sent, str) else (sent.text, sent.index)
         for client in list(to):
             judge = Arrives(client.name, {"kind": "message", "text": {"eq": text}}, after)
             await self.must(judge, f"{shown(text, 40)} reaches {client.name} once", check=check, role=role)
 
-    async def answered(self, op: Op, where: Any = None, *, check: str | None = None, role: Role = "must", says: str = "") -> Op:
+    async def answered(
+        self, op: Op, where: Any = None, *, check: str | None = None, role: Role = "must", says: str = ""
+    ) -> Op:
         """The operation succeeds, with an answer that matches `where`."""
-        await self.must(Replied(op.index, where, ok=True), says or f"{op.record.data['op']} succeeds", check=check, role=role)
+        await self.must(
+            Replied(op.index, where, ok=True),
+            says or f"{op.record.data['op']} succeeds",
+            check=check,
+            role=role,
+        )
         return op
 
-    async def refused(self, op: Op, where: Any = None, *, check: str | None = None, role: Role = "must", says: str = "") -> Op:
+    async def refused(
+        self, op: Op, where: Any = None, *, check: str | None = None, role: Role = "must", says: str = ""
+    ) -> Op:
         """The operation is refused, with an error that matches `where`."""
-        await self.must(Replied(op.index, where, ok=False), says or f"{op.record.data['op']} is refused", check=check, role=role)
+        await self.must(
+            Replied(op.index, where, ok=False),
+            says or f"{op.record.data['op']} is refused",
+            check=check,
+            role=role,
+        )
         return op
 
-    async def told(self, client: Client, where: Any, *, after: Record | Op | None = None, says: str = "", **options: Any) -> None:
+    async def told(
+        self, client: Client, where: Any, *, after: Record | Op | None = None, says: str = "", **options: Any
+    ) -> None:
         """An event that matches `where` comes to `client` exactly once."""
-        judge = Arrives(client.name, where, after=after.index if after else 0, within=options.pop("within", None))
+        judge = Arrives(
+            client.name, where, after=after.index if after else 0, within=options.pop("within", None)
+        )
         await self.must(judge, says, **options)
 
     async def fence(self, client: Client, room: str) -> Op:
@@ -314,19 +342,31 @@ class Case:
         judge = Absent(client.name, where, after.index if after else 0, until.index if until else None, fence)
         self.stated(judge, says, check=check)
 
-    async def quiet(self, client: Client, where: Any, seconds: float, *, says: str = "", check: str | None = None) -> None:
+    async def quiet(
+        self, client: Client, where: Any, seconds: float, *, says: str = "", check: str | None = None
+    ) -> None:
         """No event that matches `where` comes to `client` for `seconds`: only where no order is promised."""
         begin = await self.wait(seconds, says)
         self.stated(Absent(client.name, where, begin.index, quiet=seconds), says, check=check)
 
-    async def usable(self, client: Client, room: str, observer: Client, *, check: str | None = None, role: Role = "must") -> None:
+    async def usable(
+        self, client: Client, room: str, observer: Client, *, check: str | None = None, role: Role = "must"
+    ) -> None:
         """`client` can still be heard by `observer` in `room`, and hears it."""
         for speaker, listener in ((client, observer), (observer, client)):
             op = await self.say(speaker, room)
             judge = Arrives(listener.name, {"kind": "message", "text": op.text}, op.index)
             await self.must(judge, f"{speaker.name} is heard by {listener.name}", check=check, role=role)
 
-    async def ended(self, client: Client, *, codes: Iterable[int] = (), after: Record | None = None, says: str = "", **options: Any) -> None:
+    async def ended(
+        self,
+        client: Client,
+        *,
+        codes: Iterable[int] = (),
+        after: Record | None = None,
+        says: str = "",
+        **options: Any,
+    ) -> None:
         """The server ends the connection of `client`; keyword arguments of `judges.Ends` and of `must` are taken."""
         own = {k: options.pop(k) for k in ("tcp", "earliest", "latest", "clean") if k in options}
         judge = Ends(client.name, after.index if after else 0, list(codes), **own)
@@ -334,11 +374,20 @@ class Case:
 
     def still_open(self, client: Client, *, check: str | None = None, role: Role = "must") -> None:
         """The server has not ended the connection so far."""
-        self.stated(Stays(client.name, self.mark(f"{client.name} still open?").index), f"{client.name} stays open", check=check, role=role)
+        self.stated(
+            Stays(client.name, self.mark(f"{client.name} still open?").index),
+            f"{client.name} stays open",
+            check=check,
+            role=role,
+        )
 
-    async def in_order(self, client: Client, room: str, texts: list[str], *, after: Record | Op | None = None, **options: Any) -> None:
+    async def in_order(
+        self, client: Client, room: str, texts: list[str], *, after: Record | Op | None = None, **options: Any
+    ) -> None:
         """`client` receives exactly these messages, in this order."""
-        await self.must(Order(client.name, room, texts, after.index if after else 0), "all in order", **options)
+        await self.must(
+            Order(client.name, room, texts, after.index if after else 0), "all in order", **options
+        )
 
     async def remembers(self, op: Op, texts: list[str], **options: Any) -> None:
         """The history that answers the join or request `op` is exactly `texts` (oldest first)."""
@@ -374,7 +423,7 @@ class Case:
         self.note("", "noise", seconds=seconds)
 
     async def finish(self) -> None:
-        """Let every client go, politely and one after another: a server under judgement must not trip over our manners."""
+        """Let the clients go, politely and one after another: a server must not trip over our manners."""
         for client in self.clients:
             await client.close()
 

@@ -54,7 +54,9 @@ def load(name: str | Path) -> Hooks:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         shipped = ", ".join(sorted(p.stem for p in SHIPPED.glob("*.yaml")))
-        raise HookError(f"hook file {name}: {error.strerror}; name a file, or one that ships with the kit: {shipped}") from None
+        raise HookError(
+            f"hook file {name}: {error.strerror}; name a file, or one that ships with the kit: {shipped}"
+        ) from None
     except yaml.YAMLError as error:
         raise HookError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     return _checked(data, path)
@@ -73,7 +75,9 @@ def _checked(data: Any, path: Path) -> Hooks:
             known = list(error.schema["properties"])
             extra = next(key for key in error.instance if key not in known)
             near = difflib.get_close_matches(str(extra), known, 1)
-            message = f"unknown hook {extra!r}" + (f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}")
+            message = f"unknown hook {extra!r}" + (
+                f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
+            )
         raise HookError(f"{path}: {place}: {message}")
     return Hooks(
         path,
@@ -124,17 +128,22 @@ class Process:
 
     def cannot_set(self) -> frozenset[str]:
         """Settings that the server named on its first line of output as beyond it."""
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            with (self.folder / "output.txt").open(errors="replace") as file:
-                return frozenset(json.loads(file.readline(65536)).get("cannot_set", ()))
+        first = self.output()[:65536].partition("\n")[0]
+        with contextlib.suppress(ValueError, AttributeError):
+            return frozenset(json.loads(first).get("cannot_set", ()))
         return frozenset()
 
     def last_words(self, lines: int = 3) -> str:
         """The end of the server's output, for messages to people."""
-        with contextlib.suppress(OSError):
-            data = (self.folder / "output.txt").read_bytes()[-4096:].decode(errors="replace")
-            return " | ".join(line.strip() for line in data.splitlines()[-lines:] if line.strip())
-        return ""
+        last = self.output()[-4096:].splitlines()[-lines:]
+        return " | ".join(line.strip() for line in last if line.strip())
+
+    def output(self) -> str:
+        """What the server has printed so far, both streams."""
+        try:
+            return (self.folder / "output.txt").read_text(errors="replace")
+        except OSError:
+            return ""
 
     async def stop(self) -> int | None:
         """End it by its stop signal, then by SIGKILL to the whole group; its exit code."""

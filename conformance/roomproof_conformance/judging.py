@@ -21,19 +21,28 @@ def judge_statements(transcript: Transcript) -> list[Judged]:
     afterwards was not delivered once. Raises ValueError for statements of another version of the kit.
     """
     return [
-        Judged(s.data["check"], s.data["role"], s.data["says"], evaluate(judge_named(s.data["judge"], s.data["params"]), transcript))
+        Judged(
+            s.data["check"],
+            s.data["role"],
+            s.data["says"],
+            evaluate(judge_named(s.data["judge"], s.data["params"]), transcript),
+        )
         for s in statements(transcript)
     ]
 
 
-def judge_case(transcript: Transcript, checks: Iterable[str], level: Callable[[str], str]) -> dict[str, Conclusion]:
+def judge_case(
+    transcript: Transcript, checks: Iterable[str], level: Callable[[str], str]
+) -> dict[str, Conclusion]:
     """The conclusion of each check of a case; `level` tells a check's MUST or SHOULD.
 
     What is given is given for all checks of the case, and a check that the scenario did not come to
     because another one failed is not judged.
     """
     judged = judge_statements(transcript)
-    broken = next((j for j in judged if j.role == "must" and j.finding.outcome in ("broken", "unclear")), None)
+    broken = next(
+        (j for j in judged if j.role == "must" and j.finding.outcome in ("broken", "unclear")), None
+    )
     conclusions = {}
     for check in checks:
         mine = [j for j in judged if j.check == check or j.role == "given"]

@@ -139,7 +139,11 @@ class Runner:
         target = await self._target({**self.plan.settings, **settings})
         missing = target.process.cannot_set() & set(settings) if target.process else frozenset()
         if missing:
-            why = Conclusion(Verdict.NOT_JUDGED, Reason.NEEDS_SETTING, f"the server cannot be set: {', '.join(sorted(missing))}")
+            why = Conclusion(
+                Verdict.NOT_JUDGED,
+                Reason.NEEDS_SETTING,
+                f"the server cannot be set: {', '.join(sorted(missing))}",
+            )
             self._preset.update({check.id: why for s in scenarios for check in s.checks})
         else:
             await self._scheduler(target).side_by_side(scenarios)
@@ -191,7 +195,12 @@ class Runner:
             raise TargetError(str(error)) from None
         self._processes.append(process)
         target = Target(
-            process.url, plan.dialect, name=self.result.target, scale=plan.scale, progress=plan.progress, process=process
+            process.url,
+            plan.dialect,
+            name=self.result.target,
+            scale=plan.scale,
+            progress=plan.progress,
+            process=process,
         )
         deadline = time.monotonic() + plan.hooks.ready
         while True:
@@ -203,7 +212,9 @@ class Runner:
                 state = f"is not ready after {plan.hooks.ready:g} s ({trouble})"
                 if process.child.returncode is not None and process.child.returncode >= 0:
                     state = f"ended with exit code {process.child.returncode}"
-                raise TargetError(f"{plan.hooks.path}: the started server {state}; its last words: {process.last_words() or 'none'}")
+                raise TargetError(
+                    f"{plan.hooks.path}: the started server {state}; its last words: {process.last_words() or 'none'}"
+                )
             await asyncio.sleep(0.1)
 
     async def _two_talk(self, target: Target, *, learn: bool = False) -> str:
@@ -244,7 +255,9 @@ class Runner:
         row = self.rows[check.requirement]
         missing = (set(row.needs) | check.needs) - target.capabilities
         if missing:
-            return Conclusion(Verdict.NOT_APPLICABLE, Reason.NOT_CLAIMED, f"not claimed: {', '.join(sorted(missing))}")
+            return Conclusion(
+                Verdict.NOT_APPLICABLE, Reason.NOT_CLAIMED, f"not claimed: {', '.join(sorted(missing))}"
+            )
         if scenario.settings and self.plan.hooks is None:
             return Conclusion(Verdict.NOT_JUDGED, Reason.NEEDS_HOOK, "needs a hook file with `start`")
         planned = self._planned(target, scenario)
@@ -285,12 +298,20 @@ class Runner:
         done = {r.check for r in result.results}
         for check in self._all_wanted():
             if check.id not in done:
-                why = self._preset.get(check.id) or Conclusion(Verdict.NOT_JUDGED, Reason.INTERRUPTED, "the run ended before")
+                why = self._preset.get(check.id) or Conclusion(
+                    Verdict.NOT_JUDGED, Reason.INTERRUPTED, "the run ended before"
+                )
                 self._add(check, why)
         order = {identifier: place for place, identifier in enumerate(self.rows)}
         result.results.sort(key=lambda r: (order[r.requirement], r.check))
-        judged = {c.requirement for s in self.scenarios for c in s.checks} | {w.check.requirement for w in self.watches}
-        result.unchecked = [row.id for row in self.rows.values() if row.observable and not row.reserved and row.id not in judged]
+        judged = {c.requirement for s in self.scenarios for c in s.checks} | {
+            w.check.requirement for w in self.watches
+        }
+        result.unchecked = [
+            row.id
+            for row in self.rows.values()
+            if row.observable and not row.reserved and row.id not in judged
+        ]
         result.not_observable = [row.id for row in self.rows.values() if not row.observable]
 
     def _all_wanted(self) -> Iterable[Check]:
@@ -300,19 +321,40 @@ class Runner:
         """Fold a watch over the transcript of every case; the first violation decides."""
         check = watch.check
         row = self.rows[check.requirement]
-        if self._schedulers and (missing := (set(row.needs) | check.needs) - self._schedulers[0].target.capabilities):
-            why = Conclusion(Verdict.NOT_APPLICABLE, Reason.NOT_CLAIMED, f"not claimed: {', '.join(sorted(missing))}")
+        if self._schedulers and (
+            missing := (set(row.needs) | check.needs) - self._schedulers[0].target.capabilities
+        ):
+            why = Conclusion(
+                Verdict.NOT_APPLICABLE, Reason.NOT_CLAIMED, f"not claimed: {', '.join(sorted(missing))}"
+            )
             self._add(check, why)
             return
         conclusion, case = watch_over(watch, self.result.transcripts, row.level)
         self._add(check, conclusion, case)
 
-    def _add(self, check: Check, conclusion: Conclusion, case: str | None = None, seconds: float = 0.0, tries: int = 1) -> None:
+    def _add(
+        self,
+        check: Check,
+        conclusion: Conclusion,
+        case: str | None = None,
+        seconds: float = 0.0,
+        tries: int = 1,
+    ) -> None:
         row = self.rows[check.requirement]
         repeat = f"{self.plan.repeat} --only {check.id}" if self.plan.repeat else ""
         self.result.results.append(
             CheckResult(
-                check.id, row.id, row.group, row.level, check.title, row.text, conclusion, case, seconds, tries, repeat
+                check.id,
+                row.id,
+                row.group,
+                row.level,
+                check.title,
+                row.text,
+                conclusion,
+                case,
+                seconds,
+                tries,
+                repeat,
             )
         )
 
@@ -329,7 +371,9 @@ def watch_over(watch: Watch, transcripts: Mapping[str, Any], level: str) -> tupl
         if finding.outcome == "broken":
             return conclude(level, [Judged(watch.check.id, "must", watch.check.title, finding)]), name
     if not seen:
-        return Conclusion(Verdict.NOT_JUDGED, Reason.NOTHING_SEEN, "nothing of the kind occurred in this run"), None
+        return Conclusion(
+            Verdict.NOT_JUDGED, Reason.NOTHING_SEEN, "nothing of the kind occurred in this run"
+        ), None
     return Conclusion(Verdict.PASS), None
 
 
@@ -346,7 +390,8 @@ def _why_not(case: Case) -> str:
 
     for record in case.transcript:
         if record.kind == "handshake" and record.data["status"] != 101:
-            return f"answered HTTP {record.data['status']} to a WebSocket handshake, expected 101; is this the path of its socket?"
+            status = record.data["status"]
+            return f"answered HTTP {status} to a WebSocket handshake, expected 101; is this the path of its socket?"
     for judged in judge_statements(case.transcript):
         if judged.finding.outcome != "holds":
             return f"{judged.sentence}: expected {judged.finding.expected}; seen: {judged.finding.seen}"

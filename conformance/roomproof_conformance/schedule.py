@@ -34,6 +34,10 @@ class Outcome:
     waited: float = 0.0
     tries: int = 1
 
+    @property
+    def inconclusive(self) -> bool:
+        return any(c.verdict is Verdict.INCONCLUSIVE for c in self.conclusions.values())
+
 
 @dataclass
 class Scheduler:
@@ -73,10 +77,9 @@ class Scheduler:
             outcome = Outcome(scenario, {check.id: refusal for check in scenario.checks})
         else:
             try:
-                for number in range(1, TRIES + 1):
-                    outcome = await self._once(scenario, number)
-                    if not any(c.verdict is Verdict.INCONCLUSIVE for c in outcome.conclusions.values()):
-                        break
+                outcome = await self._once(scenario, 1)
+                while outcome.tries < TRIES and outcome.inconclusive:
+                    outcome = await self._once(scenario, outcome.tries + 1)
             finally:
                 await self._budget.give_back(scenario.conns)
         self.outcomes.append(outcome)
@@ -100,8 +103,12 @@ class Scheduler:
             except Unreachable as error:
                 crash = Conclusion(Verdict.NOT_JUDGED, Reason.SETUP_FAILED, str(error))
             except TimeoutError:
-                crash = Conclusion(Verdict.KIT_ERROR, Reason.CRASH, f"the scenario took longer than {limit:.0f} s")
-            except Exception as error:  # whatever a scenario does wrong is a verdict about the kit, never a crash of the run
+                crash = Conclusion(
+                    Verdict.KIT_ERROR, Reason.CRASH, f"the scenario took longer than {limit:.0f} s"
+                )
+            except (
+                Exception
+            ) as error:  # whatever a scenario does wrong is a verdict about the kit, never a crash of the run
                 where = traceback.extract_tb(error.__traceback__)[-1]
                 text = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
                 crash = Conclusion(Verdict.KIT_ERROR, Reason.CRASH, text)
@@ -114,6 +121,7 @@ class Scheduler:
         conclusions = judge_case(case.transcript, checks, self.level)
         if crash is not None:
             conclusions = {
-                check: c if c.verdict in (Verdict.FAIL, Verdict.WARN) else crash for check, c in conclusions.items()
+                check: c if c.verdict in (Verdict.FAIL, Verdict.WARN) else crash
+                for check, c in conclusions.items()
             }
         return Outcome(scenario, conclusions, case, seconds, case.watch.waited, number)

@@ -118,7 +118,9 @@ def read_table(path: str | Path) -> list[Liar]:
         seen.add(liar.name)
         for requirement in (liar.requirement, *liar.may_also):
             if requirement not in known:
-                raise TableError(f"{path}: {liar.name}: there is no requirement {requirement}; see `roomproof list`")
+                raise TableError(
+                    f"{path}: {liar.name}: there is no requirement {requirement}; see `roomproof list`"
+                )
         if not liar.name.startswith(liar.requirement.lower() + "-"):
             raise TableError(f"{path}: {liar.name}: the name must begin {liar.requirement.lower()}-")
     return liars
@@ -127,7 +129,12 @@ def read_table(path: str | Path) -> list[Liar]:
 def _place(data: Any, path: Iterable[str | int]) -> str:
     """Where a table is wrong: the liar's name where there is one, and the member."""
     parts = list(path)
-    if len(parts) >= 2 and parts[0] == "liars" and isinstance(parts[1], int) and isinstance(data["liars"][parts[1]], dict):
+    if (
+        len(parts) >= 2
+        and parts[0] == "liars"
+        and isinstance(parts[1], int)
+        and isinstance(data["liars"][parts[1]], dict)
+    ):
         parts[:2] = [str(data["liars"][parts[1]].get("name", f"liar {parts[1] + 1}"))]
     return ".".join(map(str, parts)) or "the file"
 
@@ -203,4 +210,7 @@ def lines(rows: Sequence[Row]) -> list[str]:
         out.append(f"{row.liar.name:{width}}  {caught:6}  {reason:14}  {end}")
     caught, reason = sum(r.caught for r in rows), sum(r.for_the_reason for r in rows)
     unrelated = sum(len(row.unrelated) for row in rows)
-    return [*out, f"{len(rows)} liars: {caught} caught, {reason} for the stated reason, {unrelated} unrelated reds"]
+    return [
+        *out,
+        f"{len(rows)} liars: {caught} caught, {reason} for the stated reason, {unrelated} unrelated reds",
+    ]

@@ -119,9 +119,10 @@ class Target:
     @property
     def capabilities(self) -> frozenset[str]:
         """What can be asked of it: the protocol's capability names, and the kit's own finer ones (`DETAILS`)."""
-        return self.dialect.capabilities(self.claims) | {n for n, holds in DETAILS.items() if holds(self.claims)}
+        return self.dialect.capabilities(self.claims) | {
+            n for n, holds in DETAILS.items() if holds(self.claims)
+        }
 
     @property
     def connections(self) -> int:
-        claimed = self.claims.connections.per_address if self.claims.connections else None
-        return claimed or DEFAULT_CONNECTIONS
+        return self.claims.connections.per_address or DEFAULT_CONNECTIONS

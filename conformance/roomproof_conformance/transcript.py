@@ -49,7 +49,13 @@ class Record:
         return Event.from_json(self.data)
 
     def as_json(self) -> dict[str, Any]:
-        return {"i": self.index, "t": round(self.t, 6), "conn": self.conn, "kind": self.kind, "data": self.data}
+        return {
+            "i": self.index,
+            "t": round(self.t, 6),
+            "conn": self.conn,
+            "kind": self.kind,
+            "data": self.data,
+        }
 
 
 @dataclass(slots=True)
@@ -72,7 +78,9 @@ class Transcript:
     def write(self, file: TextIO) -> None:
         """Write JSON lines; lone surrogates that a server sent survive as escapes."""
         for record in self.records:
-            file.write(json.dumps(record.as_json(), ensure_ascii=True, separators=(",", ":"), default=str) + "\n")
+            file.write(
+                json.dumps(record.as_json(), ensure_ascii=True, separators=(",", ":"), default=str) + "\n"
+            )
 
 
 def read(lines: Iterable[str], *, source: str = "transcript") -> Transcript:

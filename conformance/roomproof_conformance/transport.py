@@ -209,7 +209,7 @@ class Connection(asyncio.Protocol):
             self._cut = not self._eof
             self.transport.abort()
 
-    async def wait_ended(self, timeout: float) -> End | None:  # noqa: ASYNC109 - the bound is the caller's
+    async def wait_ended(self, timeout: float) -> End | None:
         """The end, or None if there is none within `timeout` seconds."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._over.wait(), timeout)
@@ -383,7 +383,7 @@ async def open_connection(
     *,
     subprotocols: Sequence[str] = (),
     headers: Sequence[tuple[str, str]] = (),
-    timeout: float = 10,  # noqa: ASYNC109 - one bound for several steps
+    timeout: float = 10,
     receive_buffer: int | None = None,
     extensions: str | None = None,
     ssl_context: ssl.SSLContext | None = None,

@@ -110,7 +110,9 @@ def conclude(level: str, judged: Iterable[Judged]) -> Conclusion:
         if j.finding.outcome == "unclear":
             return Conclusion(Verdict.INCONCLUSIVE, Reason.NOISE, j.finding.seen, j)
     if not musts:
-        return Conclusion(Verdict.KIT_ERROR, Reason.CRASH, "the scenario ended without a single statement about the target")
+        return Conclusion(
+            Verdict.KIT_ERROR, Reason.CRASH, "the scenario ended without a single statement about the target"
+        )
     for j in musts:
         if j.finding.outcome == "tolerated":
             return Conclusion(Verdict.TOLERATED, explanation=j.finding.seen, judged=j)

@@ -7,10 +7,10 @@ import inspect
 from pathlib import Path
 
 import pytest
-from roomproof_protocol import capabilities, requirements
 
 from roomproof_conformance import checks, scenarios
 from roomproof_conformance.target import DETAILS
+from roomproof_protocol import capabilities, requirements
 
 ROWS = {row.id: row for row in requirements()}
 
@@ -33,7 +33,11 @@ def test_at_least_sixty_requirements_over_all_groups_are_checked() -> None:
 
 
 def test_the_five_areas_of_the_mission_have_portable_checks() -> None:
-    portable = {s.checks[0].requirement for s in checks.load()[0] if "native" not in s.needs and "native" not in ROWS[s.checks[0].requirement].needs}
+    portable = {
+        s.checks[0].requirement
+        for s in checks.load()[0]
+        if "native" not in s.needs and "native" not in ROWS[s.checks[0].requirement].needs
+    }
     for group in ("ROOM", "HIST", "RATE", "BEAT", "ERR", "DISC"):
         assert any(ROWS[identifier].group == group for identifier in portable), group
 

@@ -65,7 +65,10 @@ time.sleep(60)
 
 async def started(tmp_path: Path, *words: str) -> hooks.Process:
     (tmp_path / "server.py").write_text(PROGRAM)
-    path = write(tmp_path, f"hooks: 1\nstart: ['{{python}}', '{{here}}/server.py', {', '.join(words) or 'x'}]\ngrace: 500ms\n")
+    path = write(
+        tmp_path,
+        f"hooks: 1\nstart: ['{{python}}', '{{here}}/server.py', {', '.join(words) or 'x'}]\ngrace: 500ms\n",
+    )
     process = await hooks.start(hooks.load(path), {"hello_ms": 1000})
     async with asyncio.timeout(10):
         while "ready" not in process.last_words():

@@ -12,7 +12,9 @@ from roomproof_conformance.verdicts import Verdict
 
 
 def state(script: Script, judge: Judge, check: str = "X-1.a", role: str = "must") -> None:
-    script.add(1.0, "", "statement", check=check, role=role, judge=judge.kind, params=judge.params(), says="so")
+    script.add(
+        1.0, "", "statement", check=check, role=role, judge=judge.kind, params=judge.params(), says="so"
+    )
 
 
 def test_a_statement_is_judged_over_what_came_later_too() -> None:

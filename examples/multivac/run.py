@@ -19,17 +19,16 @@ from pathlib import Path
 import yaml
 from answers import load_answers
 from environments import ensure
+from unpack import DEFAULT_RESULTS, UsageFault, load_results
+
 from roomproof_conformance import hooks
 from roomproof_conformance.dialects import load
-from roomproof_conformance.report.files import write_transcripts
-from roomproof_conformance.report.html import write_html
-from roomproof_conformance.report.jsonreport import write_json
+from roomproof_conformance.report import write_html, write_json, write_transcripts
 from roomproof_conformance.report.progress import TerminalProgress
 from roomproof_conformance.report.terminal import print_result
 from roomproof_conformance.results import RunResult
 from roomproof_conformance.run import Plan, Runner, TargetError
 from roomproof_conformance.verdicts import Verdict
-from unpack import DEFAULT_RESULTS, UsageFault, load_results
 
 HERE = Path(__file__).parent
 REPORTS = HERE.parents[1] / "reports" / "multivac"
@@ -71,7 +70,11 @@ def disagreements(result: RunResult, known: Sequence[Known]) -> list[str]:
 def differences(first: RunResult, second: RunResult) -> list[str]:
     """Checks on which two runs do not say the same."""
     before = {r.check: r.verdict for r in first.results}
-    return [f"{r.check}: {before.get(r.check)}, then {r.verdict}" for r in second.results if before.get(r.check) != r.verdict]
+    return [
+        f"{r.check}: {before.get(r.check)}, then {r.verdict}"
+        for r in second.results
+        if before.get(r.check) != r.verdict
+    ]
 
 
 async def judge(key: str, longest: float | None) -> RunResult:
@@ -80,7 +83,11 @@ async def judge(key: str, longest: float | None) -> RunResult:
     repeat = f"roomproof --hooks examples/multivac/hooks/{key}.yaml --dialect examples/multivac/dialects/{key}.yaml"
     with TerminalProgress() as progress:
         plan = Plan(
-            dialect, hooks=hooks.load(HERE / "hooks" / f"{key}.yaml"), longest=longest, repeat=repeat, progress=progress
+            dialect,
+            hooks=hooks.load(HERE / "hooks" / f"{key}.yaml"),
+            longest=longest,
+            repeat=repeat,
+            progress=progress,
         )
         runner = Runner(plan)
         try:
@@ -101,8 +108,14 @@ def one(key: str, options: argparse.Namespace) -> bool:
     print_result(result, transcripts=paths)
     known = known_findings(key)
     wrong = disagreements(result, known)
-    left_out = [r.check for r in result.results if r.conclusion.reason == "too-long" and r.check in {k.check for k in known}]
-    print(f"known by hand: {len(known)}, {len(wrong)} of them not confirmed, {len(left_out)} left out for their long waits")
+    left_out = [
+        r.check
+        for r in result.results
+        if r.conclusion.reason == "too-long" and r.check in {k.check for k in known}
+    ]
+    print(
+        f"known by hand: {len(known)}, {len(wrong)} of them not confirmed, {len(left_out)} left out for their long waits"
+    )
     if options.twice:
         again = differences(result, asyncio.run(judge(key, longest)))
         print(f"second run: {'the same verdicts' if not again else '; '.join(again)}")
@@ -115,10 +128,16 @@ def one(key: str, options: argparse.Namespace) -> bool:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; one clear line for what is missing."""
     parser = argparse.ArgumentParser(description="Judge the answers of the evaluation that run.")
-    parser.add_argument("--only", metavar="KEYS", help="model keys with commas between (default: all that run)")
-    parser.add_argument("--without-long-waits", action="store_true", help=f"leave out what must wait over {LONG:g} s")
+    parser.add_argument(
+        "--only", metavar="KEYS", help="model keys with commas between (default: all that run)"
+    )
+    parser.add_argument(
+        "--without-long-waits", action="store_true", help=f"leave out what must wait over {LONG:g} s"
+    )
     parser.add_argument("--twice", action="store_true", help="judge again and compare the verdicts")
-    parser.add_argument("--results", type=Path, default=DEFAULT_RESULTS, metavar="PATH", help="the results file")
+    parser.add_argument(
+        "--results", type=Path, default=DEFAULT_RESULTS, metavar="PATH", help="the results file"
+    )
     options = parser.parse_args(arguments)
     try:
         load_results(options.results)

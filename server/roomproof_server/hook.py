@@ -1,7 +1,8 @@
 """The conformance kit's start hook for this server: settings come in the environment.
 
-``ROOMPROOF_PORT`` is the port, ``ROOMPROOF_STATE`` a folder (memory keeps nothing there), ``ROOMPROOF_SETTINGS``
-a JSON object of wanted settings. The first line of output names, as JSON, those that this server cannot set.
+``ROOMPROOF_PORT`` is the port, ``ROOMPROOF_STATE`` a folder (memory keeps nothing there),
+``ROOMPROOF_SETTINGS`` a JSON object of wanted settings. The first line of output names, as JSON, those that
+this server cannot set.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ LIMIT_NAMES = frozenset(field.name for field in fields(Limits))
 
 
 def wanted(asked: Mapping[str, Any]) -> tuple[Settings, list[str]]:
-    """The settings asked for, and the names that cannot be had. Raises ValueError, one line, for a bad value."""
+    """The settings, and the names that cannot be had. Raises ValueError for a bad value: one line."""
     limits: dict[str, Any] = {}
     heartbeat = Heartbeat()
     cannot: list[str] = []

@@ -21,8 +21,8 @@ def serve(
 ) -> int:
     """Serve until SIGINT or SIGTERM and return the exit code: 0, or 3 if it cannot listen.
 
-    ``say`` gets one line for each thing that is served, ``complain`` one about a failure. A second signal ends
-    the process at once.
+    ``say`` gets one line for each thing that is served, ``complain`` one about a failure. A second signal
+    ends the process at once.
     """
     # uvloop saves some inbound work where it is installed; nothing depends on it.
     has_uvloop = importlib.util.find_spec("uvloop") is not None

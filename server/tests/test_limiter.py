@@ -15,7 +15,8 @@ STEPS = st.lists(
 
 @given(STEPS, st.floats(0, 1e12))
 def test_sliding_log_admits_exactly_what_section_6_says(steps: list[float], start: float) -> None:
-    log, admitted, now = SlidingLog(5, 1000), [], start
+    log, now = SlidingLog(5, 1000), start
+    admitted: list[float] = []
     for step in steps:
         now += step
         recent = [a for a in admitted if now - a < 1000]

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
+from roomproof_conformance.checks import Check, all_checks
 from roomproof_protocol import Requirement, requirements
 
-from ..checks import Check, all_checks
 from .main import EXIT_USAGE
 from .run_command import fail, known_checks
 
@@ -115,9 +115,9 @@ _TAGS = {
 
 def judge_file(file: str) -> int:
     """Judge a transcript offline and print a line for each check."""
-    from ..judging import judge_case
-    from ..transcript import read
-    from ..verdicts import Verdict
+    from roomproof_conformance.judging import judge_case
+    from roomproof_conformance.transcript import read
+    from roomproof_conformance.verdicts import Verdict
 
     levels = {row.id: row.level for row in requirements()}
     try:
@@ -126,20 +126,24 @@ def judge_file(file: str) -> int:
         if not transcript.records or transcript.records[0].kind != "case":
             raise ValueError(f"{file}: does not begin with a record of kind case")
         checks = transcript.records[0].data["checks"]
-        conclusions = judge_case(transcript, checks, lambda check: levels.get(check.partition(".")[0], "MUST"))
+        conclusions = judge_case(
+            transcript, checks, lambda check: levels.get(check.partition(".")[0], "MUST")
+        )
     except (ValueError, UnicodeDecodeError) as error:
         return fail(str(error), EXIT_USAGE)
     for check, conclusion in conclusions.items():
         click.echo(f"{conclusion.verdict.value:<13} {check}")
         if conclusion.judged is not None and conclusion.verdict is not Verdict.PASS:
             finding = conclusion.judged.finding
-            click.echo(f"    {conclusion.judged.sentence}\n    expected: {finding.expected}\n    seen: {finding.seen}")
+            click.echo(
+                f"    {conclusion.judged.sentence}\n    expected: {finding.expected}\n    seen: {finding.seen}"
+            )
     return int(any(c.verdict is Verdict.FAIL for c in conclusions.values()))
 
 
 def check_dialect(file: str) -> int:
     """Say whether a dialect file is right, and what it claims."""
-    from ..dialects import DialectError, load
+    from roomproof_conformance.dialects import DialectError, load
 
     try:
         dialect = load(file)
@@ -155,7 +159,7 @@ def check_dialect(file: str) -> int:
 
 def check_hooks(file: str) -> int:
     """Say whether a hook file is right."""
-    from ..hooks import HookError, load
+    from roomproof_conformance.hooks import HookError, load
 
     try:
         hooks = load(file)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from .. import __version__
+from roomproof_conformance import __version__
 
 EXIT_VIOLATION, EXIT_USAGE, EXIT_UNREACHABLE, EXIT_INCONCLUSIVE, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
 
@@ -24,7 +24,11 @@ class DefaultToJudge(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         first = next((arg for arg in args if not arg.startswith("-")), None)
-        if args and args[0] not in ("--help", "-h", "--version") and (first not in self.commands or args[0].startswith("-")):
+        if (
+            args
+            and args[0] not in ("--help", "-h", "--version")
+            and (first not in self.commands or args[0].startswith("-"))
+        ):
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
@@ -48,22 +52,73 @@ def cli() -> None:
 
 @cli.command("run", epilog=EPILOG)
 @click.argument("url", required=False)
-@click.option("--dialect", default="native", metavar="FILE", show_default=True, help="How the server speaks: a YAML file, or native.")
-@click.option("--hooks", metavar="FILE", help="Commands that start and stop the server, instead of a URL; `reference` ships.")
-@click.option("--timers", type=click.Choice(["default", "short"]), default="default", show_default=True,
-              help="With --hooks: ask for one-second heartbeats, or take the server's own.")
-@click.option("--only", multiple=True, metavar="GLOB", help="Only these checks or requirements (HIST-2, RATE-*, MSG-2.echo).")
+@click.option(
+    "--dialect",
+    default="native",
+    metavar="FILE",
+    show_default=True,
+    help="How the server speaks: a YAML file, or native.",
+)
+@click.option(
+    "--hooks",
+    metavar="FILE",
+    help="Commands that start and stop the server, instead of a URL; `reference` ships.",
+)
+@click.option(
+    "--timers",
+    type=click.Choice(["default", "short"]),
+    default="default",
+    show_default=True,
+    help="With --hooks: ask for one-second heartbeats, or take the server's own.",
+)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="GLOB",
+    help="Only these checks or requirements (HIST-2, RATE-*, MSG-2.echo).",
+)
 @click.option("--skip", multiple=True, metavar="GLOB", help="All but these.")
-@click.option("--jobs", type=click.IntRange(1, 500), default=24, show_default=True, help="Cases at work at the same time.")
-@click.option("--without-long-waits", "longest", is_flag=False, flag_value=15.0, type=float, metavar="[SECONDS]",
-              help="Leave out what must wait longer than this (15 s when no number is given).")
-@click.option("--timeout-scale", "scale", type=click.FloatRange(0.1, 100), default=1.0, show_default=True,
-              help="Multiply the patience of the kit on a slow machine; bounds of the protocol stay.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 500),
+    default=24,
+    show_default=True,
+    help="Cases at work at the same time.",
+)
+@click.option(
+    "--without-long-waits",
+    "longest",
+    is_flag=False,
+    flag_value=15.0,
+    type=float,
+    metavar="[SECONDS]",
+    help="Leave out what must wait longer than this (15 s when no number is given).",
+)
+@click.option(
+    "--timeout-scale",
+    "scale",
+    type=click.FloatRange(0.1, 100),
+    default=1.0,
+    show_default=True,
+    help="Multiply the patience of the kit on a slow machine; bounds of the protocol stay.",
+)
 @click.option("--html", type=click.Path(dir_okay=False), metavar="FILE", help="Write a report page.")
-@click.option("--json", "json_file", type=click.Path(dir_okay=False, allow_dash=True), metavar="FILE",
-              help="Write the results as JSON; - for stdout (then nothing else is printed there).")
-@click.option("--transcripts", type=click.Path(file_okay=False), metavar="FOLDER", help="Write every conversation as JSON lines.")
-@click.option("--verbose", "-v", is_flag=True, help="Show every check, not only one line for each requirement.")
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    metavar="FILE",
+    help="Write the results as JSON; - for stdout (then nothing else is printed there).",
+)
+@click.option(
+    "--transcripts",
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    help="Write every conversation as JSON lines.",
+)
+@click.option(
+    "--verbose", "-v", is_flag=True, help="Show every check, not only one line for each requirement."
+)
 def run_command(**options: Any) -> None:
     """Judge the server at URL (ws:// or wss://), or the one that --hooks starts."""
     from .run_command import execute

@@ -10,17 +10,18 @@ from typing import Any
 
 import click
 
-from ..dialects import DialectError, load
-from ..hooks import HookError, Hooks
-from ..hooks import load as load_hooks
-from ..results import RunResult
-from ..run import SHORT_TIMERS, Plan, Runner, TargetError
+from roomproof_conformance.dialects import DialectError, load
+from roomproof_conformance.hooks import HookError, Hooks
+from roomproof_conformance.hooks import load as load_hooks
+from roomproof_conformance.results import RunResult
+from roomproof_conformance.run import SHORT_TIMERS, Plan, Runner, TargetError
+
 from .main import EXIT_UNREACHABLE, EXIT_USAGE
 
 
 def execute(**options: Any) -> int:
     """Run with the options of the command line; the exit code."""
-    from ..report.progress import TerminalProgress
+    from roomproof_conformance.report.progress import TerminalProgress
 
     try:
         plan = make_plan(options)
@@ -100,9 +101,8 @@ def known_checks(globs: tuple[str, ...]) -> None:
     import difflib
     from fnmatch import fnmatchcase
 
+    from roomproof_conformance.checks import all_checks
     from roomproof_protocol import requirements
-
-    from ..checks import all_checks
 
     checks = [check.id for check in all_checks()]
     names = [*checks, *(row.id for row in requirements())]
@@ -116,24 +116,21 @@ def known_checks(globs: tuple[str, ...]) -> None:
 
 def report(result: RunResult, options: dict[str, Any]) -> int:
     """Print and write everything that was asked for; the exit code of the run."""
-    from ..report.files import ReportError, write_transcripts
-    from ..report.html import write_html
-    from ..report.jsonreport import dump, write_json
-    from ..report.terminal import print_result
+    from roomproof_conformance.report import ReportError, write_html, write_json, write_transcripts
+    from roomproof_conformance.report.terminal import print_result
 
     code = result.exit_code
     paths: dict[str, Path] = {}
     try:
         if options["transcripts"]:
-            paths = write_transcripts(result, Path(options["transcripts"]))
+            paths = write_transcripts(result, options["transcripts"])
         if options["html"]:
-            write_html(result, Path(options["html"]))
-        if options["json_file"] not in (None, "-"):
-            write_json(result, Path(options["json_file"]))
+            write_html(result, options["html"])
+        if options["json_file"]:
+            write_json(result, options["json_file"])
     except ReportError as error:
         code = fail(str(error), EXIT_USAGE)
     if options["json_file"] == "-":
-        dump(result, click.get_text_stream("stdout"))
         return code
     print_result(result, verbose=options["verbose"], transcripts=paths)
     for name, what in (("html", "report"), ("json_file", "results"), ("transcripts", "transcripts")):

@@ -9,8 +9,8 @@ from copy import deepcopy
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar
 
-from ..transcript import Record
-from ..verdicts import Finding, Outcome
+from roomproof_conformance.transcript import Record
+from roomproof_conformance.verdicts import Finding, Outcome
 
 _NAMED: dict[str, type[Judge]] = {}
 
@@ -53,7 +53,11 @@ class Judge(ABC):
     def params(self) -> dict[str, Any]:
         """The JSON parameters that make this judge again; defaults left out."""
         given = {f.name: deepcopy(getattr(self, f.name)) for f in fields(self) if f.init}
-        return {f.name: given[f.name] for f in fields(self) if f.init and (f.default is MISSING or given[f.name] != f.default)}
+        return {
+            f.name: given[f.name]
+            for f in fields(self)
+            if f.init and (f.default is MISSING or given[f.name] != f.default)
+        }
 
     def bounded(self, actual: float, bound: float) -> Outcome:
         """Judge a duration (seconds) against an upper bound, unclear within the noise."""
@@ -67,7 +71,9 @@ def judge_named(name: str, params: Mapping[str, Any]) -> Judge:
     try:
         return _NAMED[name](**params)
     except (KeyError, TypeError) as error:
-        raise ValueError(f"statement with judge {name!r} cannot be judged by this version of the kit: {error}") from None
+        raise ValueError(
+            f"statement with judge {name!r} cannot be judged by this version of the kit: {error}"
+        ) from None
 
 
 def evaluate(judge: Judge, records: Iterable[Record]) -> Finding:

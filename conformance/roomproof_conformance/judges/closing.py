@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..transcript import Record
-from ..verdicts import Finding
+from roomproof_conformance.transcript import Record
+from roomproof_conformance.verdicts import Finding
+
 from .base import Judge, how_it_ended
 
 CLOSE = 8
@@ -51,13 +52,21 @@ class AnswersClose(Judge):
         evidence = tuple(r.index for r in (self._sent, self._answer, self._end) if r is not None)
         if self._answer is None:
             waited = self.last - self._sent.t
-            seen = f"no Close frame in {waited:.2f} s" if self._end is None else f"no Close frame; {how_it_ended(self._end)}"
+            seen = (
+                f"no Close frame in {waited:.2f} s"
+                if self._end is None
+                else f"no Close frame; {how_it_ended(self._end)}"
+            )
             return Finding("broken", expected, seen, evidence)
         seen = f"{_code(self._answer)} after {self._answer.t - self._sent.t:.2f} s"
         if self._end is None:
-            return Finding("broken", expected, f"{seen}, TCP open after {self.last - self._sent.t:.2f} s", evidence)
+            return Finding(
+                "broken", expected, f"{seen}, TCP open after {self.last - self._sent.t:.2f} s", evidence
+            )
         took = self._end.t - self._sent.t
-        return Finding(self.bounded(took, self.within), expected, f"{seen}, TCP ended after {took:.2f} s", evidence)
+        return Finding(
+            self.bounded(took, self.within), expected, f"{seen}, TCP ended after {took:.2f} s", evidence
+        )
 
 
 @dataclass
@@ -72,7 +81,9 @@ class EchoesCode(Judge):
     def step(self, record: Record) -> None:
         if record.index == self.close:
             self._sent = record
-        elif self._sent is not None and record.conn == self.conn and _is_close(record) and self._answer is None:
+        elif (
+            self._sent is not None and record.conn == self.conn and _is_close(record) and self._answer is None
+        ):
             self._answer = record
 
     def settled(self) -> bool:
@@ -113,7 +124,9 @@ class SaysClose(Judge):
         expected = f"a Close frame on {self.conn}"
         if self._close is not None:
             return Finding("holds", expected, _code(self._close), (self._close.index,))
-        return Finding("broken", expected, how_it_ended(self._end) if self._end else "none came", (self.after,))
+        return Finding(
+            "broken", expected, how_it_ended(self._end) if self._end else "none came", (self.after,)
+        )
 
 
 @dataclass
@@ -142,7 +155,17 @@ class EndsTcp(Judge):
             return Finding("unclear", expected, "the server wrote no Close frame")
         if self._end is None:
             waited = self.last - self._close.t
-            return Finding("broken", expected, f"TCP open {waited:.2f} s after {_code(self._close)}", (self._close.index,))
+            return Finding(
+                "broken",
+                expected,
+                f"TCP open {waited:.2f} s after {_code(self._close)}",
+                (self._close.index,),
+            )
         took = self._end.t - self._close.t
         evidence = (self._close.index, self._end.index)
-        return Finding(self.bounded(took, self.within), expected, f"TCP ended {took:.2f} s after {_code(self._close)}", evidence)
+        return Finding(
+            self.bounded(took, self.within),
+            expected,
+            f"TCP ended {took:.2f} s after {_code(self._close)}",
+            evidence,
+        )

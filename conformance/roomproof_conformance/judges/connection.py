@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
-from ..transcript import Record
-from ..verdicts import Finding
+from roomproof_conformance.transcript import Record
+from roomproof_conformance.verdicts import Finding
+
 from .base import Judge, how_it_ended, shown
 
 
@@ -42,12 +44,16 @@ class Ends(Judge):
             expected += f", within {self.latest:g} s"
         end = self._end
         if end is None or end.data["by"] != "server":
-            return Finding("broken", expected, f"still open after {self.last - self._start:.2f} s", (self.after,))
+            return Finding(
+                "broken", expected, f"still open after {self.last - self._start:.2f} s", (self.after,)
+            )
         seen, evidence = how_it_ended(end), (self.after, end.index)
         took = end.t - self._start
         if self.earliest is not None and took < self.earliest:
             unclear = self.earliest - took <= self.noise
-            return Finding("unclear" if unclear else "broken", expected, f"{seen}, {took:.2f} s after", evidence)
+            return Finding(
+                "unclear" if unclear else "broken", expected, f"{seen}, {took:.2f} s after", evidence
+            )
         if self.latest is not None and (outcome := self.bounded(took, self.latest)) != "holds":
             return Finding(outcome, expected, f"{seen}, {took:.2f} s after", evidence)
         closed = end.data["how"] == "close"
@@ -82,7 +88,9 @@ class Opens(Judge):
         if self._answer is None:
             return Finding("broken", expected, "no HTTP answer")
         data, evidence = self._answer.data, (self._answer.index,)
-        seen = f"HTTP {data['status']}" + (f" with subprotocol {data['subprotocol']}" if data.get("subprotocol") else "")
+        seen = f"HTTP {data['status']}" + (
+            f" with subprotocol {data['subprotocol']}" if data.get("subprotocol") else ""
+        )
         right = data["status"] in statuses
         right = right and (self.subprotocol is None or data.get("subprotocol") == self.subprotocol)
         right = right and not (self.no_subprotocol and data.get("subprotocol"))
@@ -146,7 +154,7 @@ class Pings(Judge):
 
     def end(self) -> Finding:
         expected = f"a {self.sign} at least every {self.max_gap:g} s on {self.conn}"
-        gaps = [later - earlier for earlier, later in zip(self._at, self._at[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in pairwise(self._at)]
         if self._stop is None or not gaps:
             return Finding("unclear", expected, "not observed to the end", (self.after,))
         seen = f"{len(self._at) - 2} in {self._at[-1] - self._at[0]:.2f} s, longest gap {max(gaps):.2f} s"
@@ -173,7 +181,9 @@ class Pongs(Judge):
         elif self._sent is None or record.conn != self.conn:
             return
         elif record.kind == "received" and record.data["opcode"] == 10 and self._pong is None:
-            same = all(record.data.get(key) == self._sent.data.get(key) for key in ("text", "base64", "length"))
+            same = all(
+                record.data.get(key) == self._sent.data.get(key) for key in ("text", "base64", "length")
+            )
             if same:
                 self._pong = record
             else:
@@ -189,9 +199,13 @@ class Pongs(Judge):
                 seen += f", one with {shown(self._wrong.data.get('text') or self._wrong.data.get('base64') or '')!r}"
             if self._end is not None:
                 seen += f"; {how_it_ended(self._end)}"
-            return Finding("broken", expected, seen, (self.ping, *([self._wrong.index] if self._wrong else [])))
+            return Finding(
+                "broken", expected, seen, (self.ping, *([self._wrong.index] if self._wrong else []))
+            )
         took = self._pong.t - self._sent.t
-        return Finding(self.bounded(took, self.within), expected, f"after {took:.3f} s", (self.ping, self._pong.index))
+        return Finding(
+            self.bounded(took, self.within), expected, f"after {took:.3f} s", (self.ping, self._pong.index)
+        )
 
 
 @dataclass
@@ -215,4 +229,6 @@ class Silent(Judge):
         expected = f"nothing more on {self.conn}"
         if self._frame is None:
             return Finding("holds", expected, "nothing")
-        return Finding("broken", expected, f"got {shown(self._frame.data.get('text', ''))}", (self._frame.index,))
+        return Finding(
+            "broken", expected, f"got {shown(self._frame.data.get('text', ''))}", (self._frame.index,)
+        )

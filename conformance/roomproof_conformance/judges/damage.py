@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ..transcript import Record
-from ..verdicts import Finding
+from roomproof_conformance.transcript import Record
+from roomproof_conformance.verdicts import Finding
+
 from .base import Judge, how_it_ended, shown
 
 _WORDS = {
@@ -87,7 +88,9 @@ class Reacts(Judge):
             if closed and code == 1000:
                 how += " (1000 says that all is well)"
             parts.append(how)
-        return outcome, "; then ".join(parts) or f"no answer in {self.last - self._start:.2f} s, and the connection is open"
+        return outcome, "; then ".join(
+            parts
+        ) or f"no answer in {self.last - self._start:.2f} s, and the connection is open"
 
 
 @dataclass
@@ -110,7 +113,11 @@ class Heard(Judge):
     def step(self, record: Record) -> None:
         if record.index == self.op:
             self._text, self._began = record.data["args"]["text"], record.t
-        elif record.kind == "end" and record.conn in (self.conn, self.listener) and record.data["by"] == "server":
+        elif (
+            record.kind == "end"
+            and record.conn in (self.conn, self.listener)
+            and record.data["by"] == "server"
+        ):
             self._end = self._end or record
         elif record.kind == "event" and self._text is not None and self._heard is None:
             event = record.event
@@ -122,7 +129,12 @@ class Heard(Judge):
     def end(self) -> Finding:
         expected = f"a message of {self.conn} reaches {self.listener}"
         if self._heard is not None and (self._end is None or self._heard.index < self._end.index):
-            return Finding("holds", expected, f"it came after {self._heard.t - self._began:.2f} s", (self.op, self._heard.index))
+            return Finding(
+                "holds",
+                expected,
+                f"it came after {self._heard.t - self._began:.2f} s",
+                (self.op, self._heard.index),
+            )
         if self.unless_ended and self._end is not None:
             return Finding("holds", expected, f"not asked: {how_it_ended(self._end)}", (self._end.index,))
         seen = f"it did not come in {self.last - self._began:.2f} s"
@@ -130,6 +142,8 @@ class Heard(Judge):
             seen += f"; {self.conn} was told {shown(self._refusal.event.tree)}"
         if self._end is not None:
             seen += f"; of the connection of {self._end.conn}: {how_it_ended(self._end)}"
+        elif self._refusal is None:
+            seen += ", and both connections are open"
         evidence = tuple(r.index for r in (self._refusal, self._end) if r is not None)
         return Finding("broken", expected, seen, (self.op, *evidence))
 
@@ -202,7 +216,11 @@ class Enters(Judge):
         if self.elsewhere:
             other = self._ways.get(self.elsewhere, _Way()).obstacle(self.last)
             seen += f"; a new client of another room ({self.elsewhere}) "
-            seen += "got in: only this room is harmed" if other is None else f"{other}: the whole server is harmed"
+            seen += (
+                "got in: only this room is harmed"
+                if other is None
+                else f"{other}: the whole server is harmed"
+            )
         return Finding("broken", expected, seen, way.evidence)
 
 
@@ -216,7 +234,11 @@ class Recalls(Judge):
     _evidence: list[int] = field(default_factory=list, init=False)
 
     def step(self, record: Record) -> None:
-        if record.conn == self.conn and record.kind == "event" and record.data["kind"] in ("joined", "history"):
+        if (
+            record.conn == self.conn
+            and record.kind == "event"
+            and record.data["kind"] in ("joined", "history")
+        ):
             entries = record.event.entries
             if entries:
                 self._got += [str(entry.get("text")) for entry in entries]
@@ -226,4 +248,6 @@ class Recalls(Judge):
         expected = f"the history for {self.conn} holds {shown(self.texts)}"
         got = [text for text in self._got if text in self.texts]
         outcome = "holds" if got == self.texts else "broken"
-        return Finding(outcome, expected, f"{len(self._got)} messages: {shown(self._got)}", tuple(self._evidence[:3]))
+        return Finding(
+            outcome, expected, f"{len(self._got)} messages: {shown(self._got)}", tuple(self._evidence[:3])
+        )

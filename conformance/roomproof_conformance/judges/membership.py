@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..transcript import Record
-from ..verdicts import Finding
+from roomproof_conformance.transcript import Record
+from roomproof_conformance.verdicts import Finding
+
 from .base import Judge, how_it_ended
 
 
@@ -30,7 +31,11 @@ class Hears(Judge):
     def step(self, record: Record) -> None:
         if record.index == self.after:
             self._start = record.t
-        if record.kind == "op" and record.data["op"] == "send" and record.data["args"].get("text") in self.texts:
+        if (
+            record.kind == "op"
+            and record.data["op"] == "send"
+            and record.data["args"].get("text") in self.texts
+        ):
             self._sent[record.data["args"]["text"]] = record
         elif record.conn != self.conn:
             return
@@ -45,7 +50,9 @@ class Hears(Judge):
         return self._end is not None
 
     def end(self) -> Finding:
-        expected = f"{self.conn} hears its room while its socket is open" + ("" if self.may_end else ", and stays connected")
+        expected = f"{self.conn} hears its room while its socket is open" + (
+            "" if self.may_end else ", and stays connected"
+        )
         if self._end is not None and not self.may_end:
             return Finding("broken", expected, how_it_ended(self._end), (self._end.index,))
         missed = [self._sent[t] for t in self.texts if t in self._sent and t not in self._got]
@@ -57,7 +64,9 @@ class Hears(Judge):
         heard = f"last heard {last.t - self._start:.1f} s after its last frame" if last else "heard nothing"
         seen = f"{heard}; missed what was sent {missed[0].t - self._start:.1f} s after it"
         seen += f"; {how_it_ended(self._end)}" if self._end else "; its socket is still open"
-        return Finding("broken", expected, seen, tuple(r.index for r in (last, missed[0], self._end) if r is not None))
+        return Finding(
+            "broken", expected, seen, tuple(r.index for r in (last, missed[0], self._end) if r is not None)
+        )
 
 
 @dataclass
@@ -81,7 +90,9 @@ class SpreadPings(Judge):
         expected = f"first Pings spread between {self.interval / 2:g} and {self.interval:g} s"
         delays = sorted(record.t - self._opened[conn] for conn, record in self._first.items())
         if len(delays) < len(self.conns) // 2:
-            return Finding("unclear", expected, f"only {len(delays)} of {len(self.conns)} connections got a Ping in time")
+            return Finding(
+                "unclear", expected, f"only {len(delays)} of {len(self.conns)} connections got a Ping in time"
+            )
         width = delays[-1] - delays[0]
         seen = f"{len(delays)} first Pings between {delays[0]:.2f} and {delays[-1]:.2f} s"
         if width >= self.interval * 0.2:

@@ -8,6 +8,7 @@ from typing import Any
 
 from roomproof_conformance.transcript import Record
 from roomproof_conformance.verdicts import Finding
+
 from .base import Judge, shown
 from .replay import told
 

@@ -10,6 +10,7 @@ from roomproof_conformance.dialects.matching import matches
 from roomproof_conformance.events import Event
 from roomproof_conformance.transcript import Record
 from roomproof_conformance.verdicts import Finding
+
 from .base import Judge, shown
 from .content import Pattern, Replied, view
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..dialects.matching import explain, matches
-from ..transcript import Record
-from ..verdicts import Finding
+from roomproof_conformance.dialects.matching import explain, matches
+from roomproof_conformance.transcript import Record
+from roomproof_conformance.verdicts import Finding
+
 from .base import Judge, how_it_ended, shown
 from .content import view
 
@@ -92,7 +93,9 @@ class InTurn(Judge):
                 return Finding("broken", expected, seen, evidence)
         if len(self._got) > len(self.wheres):
             extra = self._got[len(self.wheres)]
-            return Finding("broken", expected, f"one more: {shown(extra.event.tree)}", (*evidence, extra.index))
+            return Finding(
+                "broken", expected, f"one more: {shown(extra.event.tree)}", (*evidence, extra.index)
+            )
         return Finding("holds", expected, f"{len(self._got)} in order", evidence)
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..transcript import Record
-from ..verdicts import Finding
+from roomproof_conformance.transcript import Record
+from roomproof_conformance.verdicts import Finding
+
 from .base import Judge, shown
 
 
@@ -42,8 +43,12 @@ class Order(Judge):
                 seen = f"{len(self._got)} came; the first missing is {shown(wanted, 40)}"
                 return Finding("broken", expected, seen, tuple(self._evidence[-2:]))
             if self._got[position] != wanted:
-                seen = f"at place {position + 1} came {shown(self._got[position], 40)}, not {shown(wanted, 40)}"
-                return Finding("broken", expected, seen, tuple(self._evidence[max(0, position - 1) : position + 2]))
+                seen = (
+                    f"at place {position + 1} came {shown(self._got[position], 40)}, not {shown(wanted, 40)}"
+                )
+                return Finding(
+                    "broken", expected, seen, tuple(self._evidence[max(0, position - 1) : position + 2])
+                )
         seen = f"{len(self._got)} came: {shown(self._got[-1], 40)} again"
         return Finding("broken", expected, seen, tuple(self._evidence[-2:]))
 
@@ -178,7 +183,9 @@ class Seam(Judge):
         missing = [text for text in self.texts if text not in both]
         seen = f"{len(self._past)} as history, {len(self._live)} live"
         if twice:
-            return Finding("broken", expected, f"{seen}; twice: {shown(twice[0], 40)}", tuple(self._evidence[:3]))
+            return Finding(
+                "broken", expected, f"{seen}; twice: {shown(twice[0], 40)}", tuple(self._evidence[:3])
+            )
         if missing:
             seen += f"; {len(missing)} missing, first {shown(missing[0], 40)}"
             return Finding("broken", expected, seen, tuple(self._evidence[:3]))

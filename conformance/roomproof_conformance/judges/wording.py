@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from roomproof_conformance.transcript import Record
+from roomproof_conformance.verdicts import Finding
 from roomproof_protocol import ERRORS, check_message
 
-from ..transcript import Record
-from ..verdicts import Finding
 from .base import Judge, shown
 
-_TRACE = re.compile(r"Traceback \(most recent|File \"[^\"]+\", line \d|\bat [\w$.<>]+ ?\([^)]*:\d+(?::\d+)?\)|\.(?:py|js|go|rs|java):\d+")
+_TRACE = re.compile(
+    r"Traceback \(most recent|File \"[^\"]+\", line \d|\bat [\w$.<>]+ ?\([^)]*:\d+(?::\d+)?\)|\.(?:py|js|go|rs|java):\d+"
+)
 _PATH = re.compile(r"(?<![\w/:.])/(?:usr|home|opt|var|srv|app|root|tmp|etc|work|lib)/\w|\b[A-Za-z]:\\\w")
 _LONGEST = 256
 
@@ -61,7 +63,9 @@ class CleanErrors(Judge):
         for record in self._errors:
             fault = self._fault(record)
             if fault is not None:
-                return Finding("broken", expected, f"{fault}: {shown(record.data['tree'], 400)}", (record.index,))
+                return Finding(
+                    "broken", expected, f"{fault}: {shown(record.data['tree'], 400)}", (record.index,)
+                )
         if not self._errors:
             return Finding("unclear", expected, "no error was seen")
         return Finding("holds", expected, f"{len(self._errors)} errors")
@@ -136,7 +140,12 @@ class Valid(Judge):
     _event: Record | None = field(default=None, init=False)
 
     def step(self, record: Record) -> None:
-        if record.conn == self.conn and record.kind == "event" and record.index >= self.after and self._event is None:
+        if (
+            record.conn == self.conn
+            and record.kind == "event"
+            and record.index >= self.after
+            and self._event is None
+        ):
             tree = record.data["tree"]
             if isinstance(tree, dict) and tree.get("type") == self.type:
                 self._event = record
@@ -149,7 +158,9 @@ class Valid(Judge):
         evidence = (self._event.index,)
         if faults:
             told = "; ".join(f"{fault.pointer or '/'}: {fault.message}" for fault in faults[:3])
-            return Finding("broken", expected, f"{told}; got {shown(self._event.data['tree'], 400)}", evidence)
+            return Finding(
+                "broken", expected, f"{told}; got {shown(self._event.data['tree'], 400)}", evidence
+            )
         return Finding("holds", expected, "valid", evidence)
 
 

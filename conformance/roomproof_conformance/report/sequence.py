@@ -79,15 +79,17 @@ class _Drawing:
     # -- lanes -----------------------------------------------------------------------------------------
 
     def _lifelines(self, bottom: int) -> None:
-        ends = {
-            row.conn: place
-            for place, row in enumerate(self.rows)
-            if isinstance(row, Line) and row.role in ("end", "refused")
-        }
+        begins, ends = {}, {}
+        for place, row in enumerate(self.rows):
+            if isinstance(row, Line) and row.role in ("open", "refused"):
+                begins[row.conn] = HEAD + ROW * place + ROW // 2
+            if isinstance(row, Line) and row.role in ("end", "refused"):
+                ends[row.conn] = HEAD + ROW * place + ROW // 2
         for name, x in self._x.items():
             self._head(x, name, "conn")
-            end = HEAD + ROW * ends[name] + ROW // 2 if name in ends else bottom
-            self.parts.append(f'<path class="life" d="M{x} {HEAD - 6}V{end}"/>')
+            self.parts.append(
+                f'<path class="life" d="M{x} {begins.get(name, HEAD - 6)}V{ends.get(name, bottom)}"/>'
+            )
         self._head(self._server, "server", "srv")
         self.parts.append(f'<path class="life" d="M{self._server} {HEAD - 6}V{bottom}"/>')
 
@@ -129,10 +131,12 @@ class _Drawing:
 
     def _said(self, line: Line, y: int) -> None:
         label = _fitted(line.label, self._letters)
-        room = self._letters - len(label) - 1
+        gist = line.gist if len(label) + len(line.gist) + 1 < self._letters else ""
+        room = self._letters - len(label) - 1 - (len(gist) + 1 if gist else 0)
         text = _fitted(line.text(room), room) if room > 20 else ""
         quiet = "note" if line.role in ("mark", "decided", "local", "open") else "what"
         words = f'<tspan class="{quiet}">{escape(label)}</tspan>'
+        words += f'<tspan class="gist" dx="7">{escape(gist)}</tspan>' if gist else ""
         words += f'<tspan class="body" dx="7">{escape(text)}</tspan>' if text else ""
         self.parts.append(f'<text x="{self._beside}" y="{y + 4}">{words}</text>')
 

@@ -19,12 +19,16 @@ from .escaping import payload, visible
 
 Role = Literal["open", "refused", "out", "in", "fault", "local", "end", "mark", "decided"]
 
-OPCODES = {0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
+CLOSE = 8
+OPCODES = {0: "continuation", 1: "text", 2: "binary", CLOSE: "close", 9: "ping", 10: "pong"}
 
 
 @dataclass
 class Line:
-    """One thing that happened. `label` says what it was, `data` holds the record's payload, if it has one."""
+    """One thing that happened.
+
+    `label` says what it was, `gist` what was chatted, `data` is the record, with its payload if it has one.
+    """
 
     index: int
     t: float
@@ -33,10 +37,15 @@ class Line:
     label: str
     data: dict[str, Any]
     evidence: bool = False
+    gist: str = ""
 
     def text(self, limit: int) -> str:
         """The payload in at most about `limit` characters, hostile ones made visible."""
-        if "length" not in self.data or (self.data["length"] == 0 and not self.label.startswith("text")):
+        if (
+            "length" not in self.data
+            or self.data.get("opcode") == CLOSE
+            or (self.data["length"] == 0 and not self.label.startswith("text"))
+        ):
             return ""
         return payload(self.data.get("text"), self.data.get("base64"), self.data["length"], limit)
 
@@ -190,6 +199,7 @@ class _Story:
         line = self._line(record, role, _frame_name(record))
         if role == "out" and (op := self._op.pop(record.conn, None)) is not None:
             line.label = _joined(line.label, visible(str(op.data.get("op")), 40))
+            line.gist = _gist(op.data.get("args"))
             self._fold(op, line)
 
     def _event(self, record: Record) -> None:
@@ -197,7 +207,15 @@ class _Story:
         if line is None:
             line = self._line(record, "in", "")
         line.label = _joined(line.label, visible(str(record.data.get("kind")), 40))
+        if record.data.get("kind") == "message":
+            line.gist = _gist(record.data.get("fields"))
         self._fold(record, line)
+
+
+def _gist(fields: Any) -> str:
+    """The text of a message, shown before the rest of its frame, where it would often be cut off."""
+    text = fields.get("text") if isinstance(fields, dict) else None
+    return f"“{visible(text, 24)}”" if isinstance(text, str) and text else ""
 
 
 def _joined(label: str, more: str) -> str:
@@ -211,7 +229,7 @@ def _frame_name(record: Record) -> str:
     if opcode is None:
         return "raw bytes"
     name = OPCODES.get(opcode, f"reserved opcode {opcode}")
-    if opcode == 8:
+    if opcode == CLOSE:
         name += f" {'without a code' if data.get('code') is None else data['code']}"
         name += f" {visible(str(data['reason']), 60)!r}" if data.get("reason") else ""
     odd = [] if data.get("fin", True) else ["not final"]

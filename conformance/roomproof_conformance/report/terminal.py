@@ -212,7 +212,7 @@ class _Printer:
 def _title(row: Row) -> str:
     """The title of the check that decides, and how many others there are."""
     worst = row.worst
-    title = visible(worst.title, 200)
+    title = visible(worst.title.removesuffix("."), 200)
     if len(row.checks) == 1:
         return title
     same = sum(check.verdict is worst.verdict for check in row.checks)

@@ -11,9 +11,10 @@ from ..case import Case
 from ..checks import scenario
 from ..dialects import Claims
 from ..frames import CLOSE, Frame, serialize
-from ..judges import Absent, Arrives, Contiguous, Ends, Opens, Order
+from ..judges import Arrives, Contiguous, Ends, Opens
 from ..judges.closing import AnswersClose, EchoesCode, EndsTcp, SaysClose
 from ..transport import Unreachable
+from .presence import about, grace
 
 SLACK = 2.0
 """Seconds of slack that the protocol grants to bounds on time."""
@@ -120,7 +121,6 @@ async def disturbs_nobody(case: Case, vanish: Callable[[Client, str], object]) -
     speaker, listener, victim = await case.members(room, 3)
     begin = case.mark("traffic begins")
     ops = [await case.say(speaker, room) for _ in range(2)]
-    case.target.progress.note  # noqa: B018
     ops.append(await case.say(victim, room))
     await case.delivered(ops[-1], [listener], role="given")
     ops.append(await case.say(speaker, room))
@@ -190,3 +190,203 @@ async def two_at_once(case: Case) -> None:
         await case.usable(comer, room, stays)
         await stays.close()
         await comer.close()
+
+
+# -- who is shown gone -------------------------------------------------------------------------------------
+
+
+
+def silence(claims: Claims) -> float:
+    """The most seconds until a silent loss shows."""
+    beat = claims.heartbeat
+    return ((beat.interval or 0.0) + (beat.timeout or 0.0) if beat else 0.0) + grace(claims) + SLACK
+
+
+async def watched(case: Case, room: str) -> tuple[Client, Client]:
+    """A watcher and a victim, in a room that was seen to show polite departures."""
+    watcher, polite, victim = await case.members(room, 3)
+    begin = case.mark("a polite departure")
+    await polite.close()
+    wait = grace(case.claims) + SLACK
+    await case.told(watcher, about(case, polite, "left"), after=begin, says="who goes is shown gone", role="given", wait=wait)
+    return watcher, victim
+
+
+@scenario("DISC-3.reset", needs="presence_events", waits=grace)
+async def reset_shows(case: Case) -> None:
+    """A user whose connection is reset is shown gone within the grace and 2 s."""
+    watcher, victim = await watched(case, case.room())
+    lost = victim.reset()
+    bound = grace(case.claims) + SLACK
+    where = about(case, victim, "left")
+    await case.told(watcher, where, after=lost, within=bound, wait=bound + 1, says="who is lost is shown gone")
+
+
+@scenario("DISC-3.silent", needs="presence_events heartbeat", waits=silence)
+async def silence_shows(case: Case) -> None:
+    """A user from whom nothing comes any more is shown gone within interval, timeout, grace and 2 s."""
+    watcher, victim = await watched(case, case.room())
+    lost = victim.freeze()
+    bound = silence(case.claims)
+    where = about(case, victim, "left")
+    await case.told(watcher, where, after=lost, within=bound, wait=bound + 1, says="who is silent is shown gone")
+
+
+# -- who does not read ---------------------------------------------------------------------------------------
+
+
+def padded(case: Case, size: int, fill: str = "x") -> str:
+    """A text of `size` characters that occurs once in the run."""
+    text = case.text()
+    return text + fill * (size - len(text))
+
+
+def text_size(claims: Claims) -> int:
+    """A large text that any server with these claims takes."""
+    return min(4096, claims.sizes.text_bytes or claims.sizes.text_chars or 1000)
+
+
+async def heard_soon(case: Case, speaker: Client, listener: Client, room: str, check: str | None = None) -> None:
+    """A message of `speaker` reaches `listener` within 1 s."""
+    op = await case.say(speaker, room)
+    judge = Arrives(listener.name, {"kind": "message", "text": op.text}, after=op.index, within=1.0)
+    await case.must(judge, f"{listener.name} hears {speaker.name} at once", check=check)
+
+
+@scenario("DISC-8.one-stalls", needs="rooms", conns=5, hostile=True, waits=lambda _: 3.0)
+async def others_go_on(case: Case) -> None:
+    """While one member stops reading, messages reach the others within 1 s."""
+    room = case.room()
+    stalled = await case.member(room, receive_buffer=4096)
+    listener, *speakers = await case.members(room, 4)
+    stalled.freeze()
+    limit, size = case.claims.rate_limit, text_size(case.claims)
+    each = limit.allow if limit is not None and limit.allow else 40
+    begin = case.watch.now()
+    for _ in range(8):
+        ops: list[Op] = []
+        for speaker in speakers[1:]:
+            ops += [await case.say(speaker, room, padded(case, size)) for _ in range(each)]
+        await case.until(lambda last=ops[-1].text: last in listener.heard, case.patience)
+        await heard_soon(case, speakers[0], listener, room)
+        if case.watch.now() > begin + 3.0:
+            break
+
+
+async def burst(case: Case, room: str, size: int, count: int) -> Op:
+    """A newcomer says as many of the largest texts as the limit lets pass at once; the last of these, answered or not."""
+    sender = await case.client()
+    await case.given_join(sender, room, history=0)
+    ops = [sender.send(room, padded(case, size, '"')) for _ in range(count)]
+    await ops[-1]
+    await sender.close()
+    return ops[-1]
+
+
+@scenario(
+    "DISC-7.stalled",
+    "DISC-7.no-hole",
+    "DISC-8.full-queue",
+    "DISC-10.eight-joins",
+    needs="native",
+    conns=5,
+    hostile=True,
+    waits=lambda _: 7.0,
+    titles={
+        "DISC-7.no-hole": "What a client that stopped reading can still read has no hole.",
+        "DISC-8.full-queue": "While the queue of one member fills up and overflows, messages reach the others within 1 s.",
+        "DISC-10.eight-joins": "Eight pipelined joins of rooms full of the largest texts succeed for one who reads 2 MB/s.",
+    },
+)
+async def stalled_reader(case: Case) -> None:
+    """A client that stops reading, but goes on sending, is let go before `queue_bytes` and 8 MiB were addressed to it."""
+    limits = case.advertised["limits"]
+    size, each = limits["text_bytes"], limits["messages"]["count"]
+    rooms = [case.room() for _ in range(8)]
+    stalled = await case.client(receive_buffer=4096)
+    for room in rooms:
+        await case.given_join(stalled, room)
+    speaker, listener = await case.members(case.room(), 2)
+    for client in (speaker, listener):
+        await case.given_join(client, rooms[0])
+    first = await burst(case, rooms[0], size, each)
+    await case.delivered(first, [stalled], role="given")
+    frozen = stalled.freeze()
+    bound, addressed, bursts = limits["queue_bytes"] + KERNEL, 0, 1
+    full = len(rooms) * -(-limits["history"] // each)
+    while bursts < full or (addressed < bound and not stalled.ended):
+        last = await burst(case, rooms[bursts % len(rooms)], size, each)
+        bursts += 1
+        addressed += each * 2 * size
+        stalled.ping()
+        if bursts % 20 == 0 or not last.ok:
+            await heard_soon(case, speaker, listener, rooms[0], "DISC-8.full-queue")
+    case.mark(f"{addressed} bytes were addressed to {stalled.name}")
+    stalled.thaw()
+    await case.must(Ends(stalled.name, frozen.index, [4002], tcp=True), "who stopped reading is let go", go_on=True, wait=2.0)
+    case.stated(Contiguous(conn=stalled.name), "what it could read has no hole", check="DISC-7.no-hole")
+    reader = await case.client(receive_buffer=65536)
+    joins = [reader.join(room) for room in rooms]
+    await read_slowly(case, reader, lambda: all(op.finished for op in joins))
+    whole = {"tree": {"recovered": False, "messages": {"len": limits["history"]}}}
+    for op in joins:
+        await case.answered(op, whole, check="DISC-10.eight-joins", says="a slow reader is given a room of large texts")
+
+
+async def read_slowly(case: Case, client: Client, enough: Callable[[], bool]) -> None:
+    """Read at `PACE` on average, in small sips, and answer Pings as they come."""
+    connection = client.connection
+    assert connection is not None
+    case.mark(f"{client.name} reads {PACE / 1e6:g} MB/s")
+    begin, taken = case.watch.now(), connection.bytes_in
+    async with case.parked(4.0, "reading slowly"):
+        while not enough() and not client.ended and case.watch.now() < begin + 20:
+            connection.resume_reading()
+            await case.until(enough, 0.002)
+            connection.pause_reading()
+            ahead = (connection.bytes_in - taken) / PACE - (case.watch.now() - begin)
+            await case.until(enough, max(0.002, ahead))
+    connection.resume_reading()
+
+
+# -- the server's own Close ------------------------------------------------------------------------------------
+
+
+@scenario("DISC-11.no-answer", hostile=True, waits=lambda _: 10.0)
+async def no_answer(case: Case) -> None:
+    """A server that has sent Close ends TCP within 10 s, though the client answers nothing and leaves TCP open."""
+    client = await case.member(case.room())
+    client.ignore_close()
+    begin = case.mark("a frame that no server may accept")
+
+    def closed() -> bool:
+        return client.ended or any(r.conn == client.name and r.data.get("opcode") == CLOSE for r in case.transcript)
+
+    for payload, opcode, mask in ((b"\xff\xfe", 1, True), (b"", 3, True), (b"", 1, False)):
+        client.frame(opcode, payload, mask=mask)
+        if await case.until(closed, 1.0):
+            break
+    await case.given(SaysClose(client.name, begin.index), "the server closes for a frame that it may not accept", wait=0)
+    await case.must(EndsTcp(client.name), "the server ends TCP", wait=12.0)
+
+
+@scenario("DISC-11.three-ways", needs="native", waits=lambda _: 10.5)
+async def three_ways(case: Case) -> None:
+    """TCP ends within 10 s of the server's Close, whether the client is silent, goes on sending, or does not read."""
+    silent, sending, stalled = clients = [case.stranger() for _ in range(3)]
+    for client in clients:
+        await client.connect()
+        client.ignore_close()
+        client.begin("ping")
+    stalled.freeze()
+    begin = case.watch.now()
+    for client in (silent, sending):
+        await case.given(SaysClose(client.name, 0), "the first frame was no hello, so the server closes")
+    while case.watch.now() < begin + 10.5:
+        sending.ping()
+        await case.wait(0.5, "the server has sent Close")
+    for client in (silent, sending):
+        await case.must(EndsTcp(client.name), f"{client.name}'s TCP connection ends", wait=2.0)
+    back = stalled.thaw()
+    judge = Ends(stalled.name, back.index, tcp=True, latest=1.0)
+    await case.must(judge, "the connection of who does not read has ended meanwhile", wait=2.0)

@@ -6,11 +6,11 @@ claims is what it is held to; a target whose users are connections is judged by 
 
 from __future__ import annotations
 
-from ..actors import Op
-from ..case import Case
-from ..checks import scenario
-from ..dialects import Claims, RateLimit
-from ..judges import AtMost, BurstRefused, MustAdmit, Paced
+from roomproof_conformance.actors import Op
+from roomproof_conformance.case import Case
+from roomproof_conformance.checks import scenario
+from roomproof_conformance.dialects import Claims, RateLimit
+from roomproof_conformance.judges import AtMost, BurstRefused, MustAdmit, Paced
 
 TRY_EVERY = 0.05
 """Seconds between attempts of the sustained probe (section 6)."""
@@ -67,7 +67,11 @@ async def sustained(case: Case) -> None:
     most, per, attempts = numbers(case, ops)
     await case.must(AtMost(most, per, attempts), "no window holds more than allowed", go_on=True)
     await case.must(
-        MustAdmit(most, per, attempts), "none is refused without cause", check="RATE-2.sustained", go_on=True, wait=1.0
+        MustAdmit(most, per, attempts),
+        "none is refused without cause",
+        check="RATE-2.sustained",
+        go_on=True,
+        wait=1.0,
     )
     paced = Paced(most, per, attempts, seconds=seconds)
     await case.must(paced, "the full rate gets through", check="RATE-8.rejected-tries", wait=1.0)
@@ -144,7 +148,13 @@ async def refusal(case: Case) -> None:
     limit = case.advertised["limits"]["messages"]
     ops = [speaker.send(room) for _ in range(limit["count"] + 1)]
     refused = ops[-1]
-    form = {"type": "error", "code": "rate_limited", "fatal": False, "retryable": True, "limit": {"eq": limit}}
+    form = {
+        "type": "error",
+        "code": "rate_limited",
+        "fatal": False,
+        "retryable": True,
+        "limit": {"eq": limit},
+    }
     wait = {"all_of": [{"is": "integer"}, {"ge": 1}, {"le": limit["window_ms"]}]}
     await case.refused(refused, {"kind": "rate_limited", "tree": {**form, "retry_after_ms": wait}})
     await case.wait(refused.field("retry_after_ms") / 1000 + 0.025, "as long as the refusal says")
@@ -163,7 +173,9 @@ async def duplicates(case: Case) -> None:
     await case.refused(speaker.send(room), {"code": "rate_limited"}, role="given")
     for op in ops:
         again = speaker.send(room, op.text, mid=op.args["mid"])
-        await case.answered(again, {"tree": {"duplicate": True, "seq": op.field("seq"), "ts": op.field("ts")}})
+        await case.answered(
+            again, {"tree": {"duplicate": True, "seq": op.field("seq"), "ts": op.field("ts")}}
+        )
     await case.answered(speaker.begin("ping"))
     await case.answered(speaker.begin("presence", room=room))
 

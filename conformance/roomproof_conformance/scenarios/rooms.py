@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..case import Case
-from ..checks import scenario
-from ..judges import Arrives
+from roomproof_conformance.case import Case
+from roomproof_conformance.checks import scenario
+from roomproof_conformance.judges import Arrives
 
 
 @scenario("ROOM-3.other-room", needs="rooms")
@@ -62,7 +62,9 @@ async def left(case: Case) -> None:
     await case.delivered(secret, [witness], role="given")
     await case.given_join(leaver, other)
     fence = await case.fence(leaver, other)
-    case.never(leaver, {"kind": "message", "text": secret.text}, fence=fence, after=gone, says="left means left")
+    case.never(
+        leaver, {"kind": "message", "text": secret.text}, fence=fence, after=gone, says="left means left"
+    )
 
 
 @scenario("ROOM-5.twice", needs="join_request")
@@ -106,4 +108,6 @@ async def leave_on_one(case: Case) -> None:
     op = await case.say(speaker, room)
     await case.delivered(op, [two])
     back = await case.say(two, room)
-    await case.must(Arrives(speaker.name, {"kind": "message", "text": back.text}), "the other connection can still send")
+    await case.must(
+        Arrives(speaker.name, {"kind": "message", "text": back.text}), "the other connection can still send"
+    )

@@ -14,8 +14,8 @@ from roomproof_conformance.verdicts import Conclusion, Finding, Judged, Verdict
 
 VOID = {"meta", "input", "br", "hr", "link", "img"}
 ALLOWED = """
-    html head meta title style body header footer main section article figure figcaption div span p b i em strong
-    code h1 h2 h3 dl dt dd ul ol li a time details summary blockquote fieldset legend input label
+    html head meta title style body header footer main section article figure figcaption div span p b i em
+    strong code h1 h2 h3 dl dt dd ul ol li a time details summary blockquote fieldset legend input label
     svg rect path text tspan
 """
 

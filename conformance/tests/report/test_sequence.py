@@ -28,7 +28,7 @@ def test_lanes_arrows_and_evidence(result: RunResult) -> None:
     assert texts[:4] == ["a", "b", "c", "server"]
     assert classes(svg, "band") == 2
     assert classes(svg, "cross") == 3
-    assert any(text.startswith("send") and "secret-1" in text for text in texts)
+    assert any(text.startswith("message“secret-1”{") for text in texts)
     assert "a speaks in r1, where b is not" in texts
 
 

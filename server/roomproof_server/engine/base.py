@@ -2,14 +2,15 @@
 
 Every operation takes ``done`` and calls it exactly once, on the loop's thread, possibly before the operation
 returns: memory answers at once, a database after its commit, a cluster after its reply. A callback and not
-an awaitable, because the common case is synchronous and then costs a function call: no task, no turn of the loop.
+an awaitable, because the common case is synchronous and then costs a function call, no task and no turn of
+the loop.
 
 The contract that makes asynchronous engines safe behind it:
 
-* nothing leaves before it is kept: the ``done`` of `publish` and the sink's ``message`` follow the commit (MSG-18);
+* nothing leaves before it is kept: a `publish` is done, and heard by the sink, after the commit (MSG-18);
 * a sink hears the messages of a room in seq order without holes, or hears ``reset``;
-* what `join` and `page` tell is committed; a message above the head they tell may reach the sink before ``done``
-  or after it, but always reaches it;
+* what `join` and `page` tell is committed, and every message above their head reaches the sink, before
+  ``done`` or after it;
 * where an engine cannot answer it says `Unavailable`, never an exception.
 """
 
@@ -142,7 +143,7 @@ class Engine(Protocol):
         mid: str | None,
         done: Done[Stored | Conflict | Limited | Unavailable],
     ) -> None:
-        """Dedupe, then quota, then append, as one step: retries are free, refusals store nothing (section 9)."""
+        """Dedupe, then quota, then append, as one step: retries are free, refusals store nothing."""
 
     def page(
         self, room: str, *, epoch: str | None, before: int | None, after: int | None, limit: int,

@@ -46,7 +46,7 @@ class Presence:
         return ((user_id, user.name) for user_id, user in self._users.items())
 
     def enter(self, user_id: str, name: str, connection: str) -> PresenceEvent | None:
-        """A connection joined: an event if it is the user's first and not one back within the grace (RES-11)."""
+        """A connection joined: an event if it is the user's first and not back within the grace (RES-11)."""
         user = self._users.get(user_id)
         if user is not None:
             user.connections.add(connection)

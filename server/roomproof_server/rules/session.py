@@ -115,7 +115,7 @@ class Session:
         self._pumping = False
 
     def end(self, *, clean: bool) -> None:
-        """The connection is over; ``clean`` by the client's close 1000: rooms then hear of it at once (PRES-3)."""
+        """The connection is over, ``clean`` by a close 1000 of the client: rooms hear at once (PRES-3)."""
         if self._ended:
             return
         self._ended = True
@@ -331,7 +331,7 @@ class Session:
         self._reply("pong", request, now=self._hub.wall())
 
     def _messages_frame(self, message: Mapping[str, Any], payloads: list[bytes]) -> bytes:
-        """Frame ``message`` with the kept payloads as its ``messages``: not encoded a second time (HIST-7)."""
+        """Frame ``message`` with the kept payloads as its ``messages``, not encoded again (HIST-7)."""
         frame = self._hub.frame(b'%b,"messages":[%b]}' % (encode(message)[:-1], b",".join(payloads)))
         self._port.owed(len(frame))
         return frame

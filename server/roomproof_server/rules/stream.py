@@ -27,7 +27,7 @@ def new_epoch() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A numbered message; ``payload`` is its ``message`` as JSON without ``mid``, the same for every reader."""
+    """A numbered message; ``payload`` is its JSON without ``mid``, the same bytes for every reader."""
 
     epoch: str
     seq: int
@@ -82,7 +82,7 @@ def text_digest(text: str) -> bytes:
 
 
 class Stream:
-    """The stream of one room in one epoch; ``retain`` is how many messages are kept, ``dedup`` a time in ms."""
+    """The stream of one room in one epoch, the last ``retain`` messages kept; ``dedup`` is a time in ms."""
 
     __slots__ = ("_dedup", "_retained", "_seen", "_staged", "_ts", "epoch", "head", "room")
 
@@ -111,7 +111,7 @@ class Stream:
         return self._seen.get((user, mid))
 
     def stage(self, sender: Mapping[str, Any], text: str, mid: str | None, *, now: float, wall: int) -> Entry:
-        """Number a message; ``ts`` never runs back (MSG-8). Until committed it shows nowhere but in `seen`."""
+        """Number a message; ``ts`` never runs back (MSG-8). Until committed only `seen` shows it."""
         self._forget(now)
         seq = self.head + len(self._staged) + 1
         self._ts = max(self._ts, wall)

@@ -145,7 +145,7 @@ class Connection(asyncio.Protocol):
         self._regulate()
 
     def close(self, code: int, reason: str, within: float | None = None) -> None:
-        """Say Close after what is queued; who has not answered ``within`` ms (`Settings.close_ms`) is cut off."""
+        """Say Close after what is queued; who has not answered ``within`` ms is cut off."""
         if self._closing:
             return
         self._end_session()

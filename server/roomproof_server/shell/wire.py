@@ -1,7 +1,7 @@
 """RFC 6455 and the HTTP before it, on the sans-I/O core of websockets: bytes in, events and bytes out.
 
-Added to the library: roomproof's handshake rules, a size limit that control frames within a fragmented message
-do not eat into, and close reasons from the protocol's table. It must not know sessions or sockets.
+Added to the library: roomproof's handshake rules, a size limit that control frames within a fragmented
+message do not eat into, and close reasons from the protocol's table. It must not know sessions or sockets.
 """
 
 from __future__ import annotations

@@ -1,0 +1,23 @@
+"""The faults, one short function each, in modules by group of requirements. Importing this registers all."""
+
+from __future__ import annotations
+
+from . import (
+    connecting,
+    disconnects,
+    errors,
+    heartbeat,
+    history,
+    identity,
+    messages,
+    presence,
+    rate,
+    resume,
+    rooms,
+)
+from .lying import FAULTS
+
+__all__ = [
+    "FAULTS", "connecting", "disconnects", "errors", "heartbeat", "history", "identity", "messages", "presence",
+    "rate", "resume", "rooms",
+]  # fmt: skip

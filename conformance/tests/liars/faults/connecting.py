@@ -1,0 +1,192 @@
+"""Faults of connecting: the handshake, the first frame, and how requests are answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from websockets.exceptions import NegotiationError
+
+from roomproof_protocol import SUBPROTOCOL, ProtocolError
+from roomproof_server.hub import Hub
+from roomproof_server.rules import session
+from roomproof_server.rules.session import Session
+from roomproof_server.shell.connection import Connection
+from roomproof_server.shell.wire import Wire
+
+from .lying import instead_of, liar
+from .wrong_input import Frame, as_object, repair
+
+
+@liar
+def conn_1_first_only() -> None:
+    """The subprotocol is chosen only where it is offered first."""
+
+    @instead_of(Wire, "select_subprotocol")
+    def select(honest: Callable[..., Any], self: Any, offered: Any) -> Any:
+        return honest(self, offered) if list(offered)[:1] == [SUBPROTOCOL] else None
+
+
+@liar
+def conn_2_none_refused() -> None:
+    """Who offers no subprotocol is refused."""
+
+    @instead_of(Wire, "select_subprotocol")
+    def select(honest: Callable[..., Any], self: Any, offered: Any) -> Any:
+        if not offered:
+            raise NegotiationError("no subprotocol")
+        return honest(self, offered)
+
+
+@liar
+def conn_2_unknown_served() -> None:
+    """Who offers only unknown subprotocols is served."""
+
+    @instead_of(Wire, "select_subprotocol")
+    def select(honest: Callable[..., Any], self: Any, offered: Any) -> Any:
+        return honest(self, [name for name in offered if name == SUBPROTOCOL])
+
+
+@liar
+def conn_3_any_origin() -> None:
+    """Web pages of any origin are served."""
+
+    @instead_of(Wire, "process_origin")
+    def process_origin(honest: Callable[..., Any], self: Any, headers: Any) -> Any:
+        return headers.get("Origin")
+
+
+@liar
+def conn_4_closes_1000() -> None:
+    """Another request in the place of hello closes as if all had gone well: 1000."""
+
+    @instead_of(Connection, "close")
+    def close(honest: Callable[..., None], self: Any, code: int, *args: Any) -> None:
+        honest(self, 1000 if code == 4401 else code, *args)
+
+
+@liar
+def conn_5_patient() -> None:
+    """Who never says hello is kept."""
+
+    @instead_of(Connection, "_overdue")
+    def overdue(honest: Callable[..., None], self: Any) -> None:
+        if self._session is not None and not self._session.user_id and not self._closing and not self._eof:
+            self._end_in(60_000)
+        else:
+            honest(self)
+
+
+@liar
+def conn_7_hides_a_limit() -> None:
+    """`welcome` does not state queue_bytes."""
+
+    @instead_of(Hub, "__init__")
+    def init(honest: Callable[..., None], self: Any, *args: Any, **kwargs: Any) -> None:
+        honest(self, *args, **kwargs)
+        limits = {name: value for name, value in self.greeting["limits"].items() if name != "queue_bytes"}
+        self.greeting = {**self.greeting, "limits": limits}
+
+
+@liar
+def conn_9_renames() -> None:
+    """A second hello is refused and changes the name."""
+
+    @instead_of(session._HANDLERS, "hello")
+    def hello(honest: Callable[..., None], self: Any, request: Frame) -> None:
+        self._member = replace(self._member, name=request.get("name", self._member.name))
+        honest(self, request)
+
+
+@liar
+def conn_11_repeated_id() -> None:
+    """A request with an id that was used before is not answered."""
+    used: set[tuple[Any, Any]] = set()
+
+    @instead_of(Session, "_answer")
+    def answer(honest: Callable[..., None], self: Any, data: str | None) -> None:
+        key = self, (as_object(data) or {}).get("id")
+        if isinstance(key[1], str) and key in used:
+            return
+        used.add(key)
+        honest(self, data)
+
+
+@liar
+def conn_11_error_twice() -> None:
+    """A refused send is answered twice."""
+
+    @instead_of(Session, "_refuse")
+    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError) -> None:
+        honest(self, error)
+        if error.code == "not_joined":
+            honest(self, error)
+
+
+@liar
+def conn_12_strict() -> None:
+    """A request with a member that is not known is refused."""
+    known = {
+        "type", "id", "auth", "name", "client", "caps", "room", "after", "history", "text", "mid", "before",
+        "limit", "epoch", "token",
+    }  # fmt: skip
+
+    @instead_of(session, "parse_request")
+    def parse_request(honest: Callable[..., Frame], data: str, limits: Any) -> Frame:
+        request = honest(data, limits)
+        extra = (as_object(data) or {}).keys() - known
+        if extra:
+            raise ProtocolError("invalid_message", "unknown member", re=request["id"], field="/" + min(extra))
+        return request
+
+
+@liar
+def conn_14_null_is_absent() -> None:
+    """`null` counts as not given."""
+    repair(lambda frame: {name: value for name, value in frame.items() if value is not None}, "invalid_message")
+
+
+@liar
+def conn_13_answers_nothing() -> None:
+    """A hello that cannot be honoured is closed without an error."""
+
+    @instead_of(Session, "_reply")
+    def reply(honest: Callable[..., None], self: Any, message: Any) -> None:
+        if not (message["type"] == "error" and message["fatal"]):
+            honest(self, message)
+
+
+@liar
+def conn_6_tick_first() -> None:
+    """A tick comes before welcome."""
+
+    @instead_of(Session, "_welcome")
+    def welcome(honest: Callable[..., None], self: Any, request: Frame, guest: Any) -> None:
+        self._port.send(self._hub.encode_frame({"type": "tick", "now": self._hub.wall()}))
+        honest(self, request, guest)
+
+
+@liar
+def conn_12_trusts_proto() -> None:
+    """A sender's own `from` is taken for a name of the message."""
+
+    @instead_of(session, "parse_request")
+    def parse_request(honest: Callable[..., Frame], data: str, limits: Any) -> Frame:
+        request = honest(data, limits)
+        claimed = json.loads(data).get("from")
+        if request["type"] == "send" and claimed is not None:
+            request["from"] = claimed
+        return request
+
+    @instead_of(Session, "_send")
+    def send(honest: Callable[..., None], self: Any, request: Frame) -> None:
+        claimed = request.pop("from", None)
+        own = self._member
+        if isinstance(claimed, dict) and isinstance(claimed.get("name"), str):
+            self._member = replace(own, name=claimed["name"])
+        honest(self, request)
+        self._member = own
+
+    session._HANDLERS["send"] = Session._send

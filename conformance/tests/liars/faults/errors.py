@@ -1,0 +1,244 @@
+"""Faults of the answers to malformed messages: the connection, the answer's form, and what others notice."""
+
+from __future__ import annotations
+
+import json
+import math
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from roomproof_protocol import ProtocolError, codec, requests
+from roomproof_server.engine.memory import MemoryEngine
+from roomproof_server.rules.limiter import ErrorLog
+from roomproof_server.rules.session import Session
+from roomproof_server.rules.stream import Stream
+from roomproof_server.shell.wire import Wire
+
+from .lying import instead_of, liar
+from .wrong_input import Frame, repair
+
+
+def _refuse(lie: Callable[..., None]) -> None:
+    instead_of(Session, "_refuse")(lie)
+
+
+@liar
+def err_1_closes() -> None:
+    """A frame that is not JSON closes the connection."""
+
+    @_refuse
+    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError) -> None:
+        honest(self, error)
+        if error.code == "invalid_json" and "Expecting" in error.message:
+            self._close(4400)
+
+
+@liar
+def err_2_takes_nan() -> None:
+    """NaN and Infinity are taken for JSON."""
+    lax = json.JSONDecoder(object_pairs_hook=codec._members, parse_int=codec._integer, parse_constant=lambda _: 0)
+    codec._DECODER = lax
+
+
+@liar
+def err_3_any_depth() -> None:
+    """A frame may be nested as deeply as the interpreter can."""
+
+    @instead_of(requests, "decode")
+    def decode(honest: Callable[..., Any], data: str) -> Any:
+        return honest(data, max_depth=500)
+
+
+@liar
+def err_4_no_re() -> None:
+    """The answer to an ill-formed message never says which one it was."""
+
+    @_refuse
+    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError) -> None:
+        if error.code == "invalid_message":
+            error.re = None
+        honest(self, error)
+
+
+@liar
+def err_5_numbers_from_anything() -> None:
+    """Booleans and strings of digits pass as integers."""
+
+    def number(value: Any) -> Any:
+        if isinstance(value, bool) or (isinstance(value, str) and value.isdigit()):
+            return int(value)
+        return {name: number(member) for name, member in value.items()} if isinstance(value, dict) else value
+
+    def mend(frame: Frame) -> Frame:
+        kept = ("id", "type", "room", "text", "mid", "epoch", "name")
+        return {name: value if name in kept else number(value) for name, value in frame.items()}
+
+    repair(mend, "invalid_message")
+
+
+@liar
+def err_6_silent() -> None:
+    """A message of unknown type is passed over in silence."""
+
+    @_refuse
+    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError) -> None:
+        if error.code != "unknown_type" or self._member is None:
+            honest(self, error)
+
+
+@liar
+def err_7_binary_kills() -> None:
+    """A binary frame closes the connection."""
+
+    @_refuse
+    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError) -> None:
+        honest(self, error)
+        if error.code == "unsupported_data":
+            self._close(4400)
+
+
+@liar
+def err_8_other_code() -> None:
+    """A frame that is too big closes with 1002."""
+    _fail_with(1009, 1002)
+
+
+@liar
+def err_9_closes_1000() -> None:
+    """Invalid UTF-8 closes as if all had gone well: 1000."""
+    _fail_with(1007, 1000)
+
+
+def _fail_with(code: int, other: int) -> None:
+    @instead_of(Wire, "fail")
+    def fail(honest: Callable[..., None], self: Any, asked: int, *args: Any) -> None:
+        honest(self, other if asked == code else asked, *args)
+
+
+@liar
+def err_11_tells_the_room() -> None:
+    """An error goes to all members of the rooms of whoever caused it."""
+
+    @_refuse
+    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError) -> None:
+        honest(self, error)
+        error.re = None
+        frame = self._hub.encode_frame(error.to_message())
+        for room in self._rooms.values():
+            for listener in room._members.keys() - {self}:
+                listener.send(frame)
+
+
+@liar
+def err_12_names_others() -> None:
+    """Who asks about a room without being in it is told who is there."""
+
+    @_refuse
+    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError) -> None:
+        if error.code == "not_joined":
+            engine = self._hub.engine
+            names = [name for room in engine._rooms.values() for _, name in room.presence.members()]
+            error.message = f"join the room first; {', '.join(names[-3:])} did"
+        honest(self, error)
+
+
+@liar
+def err_12_traceback() -> None:
+    """The answer to an ill-formed message shows where in the program it was found."""
+
+    @_refuse
+    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError) -> None:
+        if error.code == "invalid_message":
+            error.message = "".join(traceback.format_exception(error))[:200]
+        honest(self, error)
+
+
+@liar
+def err_13_strict() -> None:
+    """The eleventh malformed frame closes the connection."""
+
+    @instead_of(ErrorLog, "__init__")
+    def init(honest: Callable[..., None], self: Any, count: int, window: float) -> None:
+        honest(self, 5, window)
+
+
+@liar
+def err_13_endless() -> None:
+    """Malformed frames without end are answered."""
+
+    @instead_of(ErrorLog, "note")
+    def note(honest: Callable[..., bool], *args: Any) -> bool:
+        return True
+
+
+@liar
+def err_14_surrogate_wedges() -> None:
+    """A lone surrogate in a text is refused, and from then on nobody can join the room."""
+    poisoned: set[str] = set()
+
+    @instead_of(Session, "_answer")
+    def answer(honest: Callable[..., None], self: Any, data: str | None) -> None:
+        try:
+            honest(self, data)
+        except ProtocolError as error:
+            if error.code == "invalid_text" and "surrogate" in error.message:
+                poisoned.update(self._rooms)
+            raise
+
+    @instead_of(MemoryEngine, "join")
+    def join(honest: Callable[..., None], self: Any, room: str, *args: Any) -> None:
+        if room in poisoned:
+            raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
+        honest(self, room, *args)
+
+
+@liar
+def err_15_first_value() -> None:
+    """Of two members with one name the first counts."""
+    lax = json.JSONDecoder(object_pairs_hook=lambda pairs: dict(reversed(pairs)), parse_int=codec._integer)
+    codec._DECODER = lax
+
+
+@liar
+def err_10_deaf_after_error() -> None:
+    """The request after a binary frame is lost."""
+    deaf: set[Any] = set()
+
+    @_refuse
+    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError) -> None:
+        honest(self, error)
+        if error.code == "unsupported_data":
+            deaf.add(self)
+
+    @instead_of(Session, "_answer")
+    def answer(honest: Callable[..., None], self: Any, data: str | None) -> None:
+        if self in deaf:
+            deaf.remove(self)
+        else:
+            honest(self, data)
+
+
+@liar
+def err_16_chokes_on_unknown() -> None:
+    """A huge number in a member that nobody asked for is an internal error."""
+
+    @instead_of(requests, "decode")
+    def decode(honest: Callable[..., Any], data: str) -> Any:
+        found = honest(data)
+        for value in found.values() if isinstance(found, dict) else ():
+            if isinstance(value, float) and math.isinf(value):
+                int(value)
+        return found
+
+
+@liar
+def err_14_poison_history() -> None:
+    """A text with the characters U+2028 makes every later join of its room fail."""
+
+    @instead_of(Stream, "tail")
+    def tail(honest: Callable[..., Any], *args: Any) -> Any:
+        found = honest(*args)
+        if any("\u2028".encode() in payload for payload in found.messages):
+            raise ValueError("line separator in a line")
+        return found

@@ -1,0 +1,160 @@
+"""Faults of the heartbeat: signs of life that are not sent, not heard, or taken for membership."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from websockets.frames import Frame, Opcode
+
+from roomproof_server.rules.heartbeat import Heartbeat
+from roomproof_server.rules.session import Session
+from roomproof_server.shell.connection import Connection
+from roomproof_server.shell.wire import Wire
+
+from .lying import instead_of, liar
+
+
+def _never(beat: str) -> None:
+    @instead_of(Heartbeat, "due")
+    def due(honest: Callable[..., list[str]], self: Any, now: float) -> list[str]:
+        return [due for due in honest(self, now) if due != beat]
+
+
+@liar
+def beat_1_no_ping() -> None:
+    """No Ping is ever sent."""
+    _never("ping")
+
+
+@liar
+def beat_4_keeps_dead() -> None:
+    """A dead client is kept for ever."""
+    _never("dead")
+
+
+@liar
+def beat_3_no_tick() -> None:
+    """An idle client gets no tick."""
+    _never("tick")
+
+
+@liar
+def beat_3_ticks_always() -> None:
+    """Ticks come in a busy room too."""
+
+    @instead_of(Connection, "flush")
+    def flush(honest: Callable[..., None], self: Any) -> None:
+        before = self._beat and self._beat.sent_at
+        honest(self)
+        if self._beat is not None:
+            self._beat.sent_at = before
+
+
+@liar
+def beat_5_pongs_are_nothing() -> None:
+    """A client that only answers Pings is taken for dead."""
+
+    @instead_of(Wire, "events_received")
+    def events_received(honest: Callable[..., list[Any]], self: Any) -> list[Any]:
+        return [e for e in honest(self) if not (isinstance(e, Frame) and e.opcode is Opcode.PONG)]
+
+
+@liar
+def beat_6_only_pongs() -> None:
+    """A client that sends frames and does not answer Pings is taken for dead."""
+    ponged: set[Any] = set()
+
+    @instead_of(Wire, "events_received")
+    def events_received(honest: Callable[..., list[Any]], self: Any) -> list[Any]:
+        events = honest(self)
+        if any(isinstance(e, Frame) and e.opcode is Opcode.PONG for e in events):
+            ponged.add(self)
+        return events
+
+    @instead_of(Connection, "data_received")
+    def data_received(honest: Callable[..., None], self: Any, data: bytes) -> None:
+        beat, before = self._beat, self._beat and self._beat.heard_at
+        honest(self, data)
+        if beat is not None and self._wire not in ponged:
+            beat.heard_at = before
+        ponged.discard(self._wire)
+
+
+@liar
+def beat_5_evicts_silent() -> None:
+    """Who says nothing for a while is no member any more, although the socket stays open."""
+    spoke: dict[Any, float] = {}
+
+    @instead_of(Session, "receive")
+    def receive(honest: Callable[..., None], self: Any, data: Any, now: float) -> None:
+        spoke[self] = now
+        honest(self, data, now)
+
+    @instead_of(Connection, "_on_beat")
+    def on_beat(honest: Callable[..., Any], self: Any, now: float) -> Any:
+        session, beat = self._session, self._server.settings.heartbeat
+        if session in spoke and now - spoke[session] > 2 * (beat.interval_ms + beat.timeout_ms):
+            for room in session._rooms.values():
+                room.drop(session)
+        return honest(self, now)
+
+
+@liar
+def beat_2_other_payload() -> None:
+    """A Pong carries the server's own payload."""
+
+    @instead_of(Wire, "recv_frame")
+    def recv_frame(honest: Callable[..., None], self: Any, frame: Frame) -> None:
+        honest(self, Frame(Opcode.PING, b"pong") if frame.opcode is Opcode.PING else frame)
+
+
+@liar
+def beat_2_no_pong_request() -> None:
+    """The request `ping` is answered after two seconds only."""
+
+    @instead_of(Session, "_reply")
+    def reply(honest: Callable[..., None], self: Any, message: Any) -> None:
+        if message["type"] == "pong":
+            self._port._server.loop.call_later(2.0, honest, self, message)
+        else:
+            honest(self, message)
+
+
+@liar
+def beat_4_full_buffers() -> None:
+    """A dead client is kept as long as anything waits for it."""
+
+    @instead_of(Connection, "_on_beat")
+    def on_beat(honest: Callable[..., Any], self: Any, now: float) -> Any:
+        if self._beat is not None and self._transport.get_write_buffer_size():
+            self._beat.heard_at = now
+        return honest(self, now)
+
+
+@liar
+def beat_4_closes_1000() -> None:
+    """A dead client is closed as if all had gone well: 1000."""
+
+    @instead_of(Connection, "close")
+    def close(honest: Callable[..., None], self: Any, code: int, *args: Any) -> None:
+        honest(self, 1000 if code == 4001 else code, *args)
+
+
+@liar
+def beat_8_not_while_busy() -> None:
+    """No Ping is sent to a client that other frames flow to."""
+
+    @instead_of(Heartbeat, "due")
+    def due(honest: Callable[..., list[str]], self: Any, now: float) -> list[str]:
+        busy = now - self.sent_at < self._interval / 2
+        return [beat for beat in honest(self, now) if not (busy and beat == "ping")]
+
+
+@liar
+def beat_9_together() -> None:
+    """The first Pings of all connections come a full interval after welcome."""
+
+    @instead_of(Heartbeat, "__init__")
+    def init(honest: Callable[..., None], self: Any, interval: float, timeout: float, now: float, spread: float) -> None:
+        honest(self, interval, timeout, now, 1.0)

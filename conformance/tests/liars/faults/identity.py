@@ -1,0 +1,62 @@
+"""Faults of identity and of the advertised sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from roomproof_protocol import grammar
+from roomproof_server.engine.memory import MemoryEngine
+from roomproof_server.hub import Hub
+
+from .lying import instead_of, liar
+
+
+@liar
+def auth_13_makes_another() -> None:
+    """An unknown guest token silently makes a new guest."""
+
+    @instead_of(MemoryEngine, "find_guest")
+    def find_guest(honest: Callable[..., None], self: Any, token: str, done: Callable[[Any], None]) -> None:
+        honest(self, token, lambda guest: done(guest) if guest is not None else self.new_guest(done))
+
+
+@liar
+def auth_7_forgets() -> None:
+    """A guest token gives a new id as soon as nobody uses it."""
+
+    @instead_of(MemoryEngine, "release_guest")
+    def release_guest(honest: Callable[..., None], self: Any, token: str) -> None:
+        honest(self, token)
+        for guest in self._guests.values():
+            if not guest.uses:
+                guest.id = guest.id[::-1].replace(":tseug", "")[::-1] + "x"
+
+
+@liar
+def limit_2_one_less() -> None:
+    """A user may have one connection less than advertised."""
+
+    @instead_of(Hub, "enrol")
+    def enrol(honest: Callable[..., bool], self: Any, listener: Any) -> bool:
+        most = self.settings.limits.conns_per_user
+        return len(self.listeners(listener.user_id)) < most - 1 and honest(self, listener)
+
+
+@liar
+def limit_3_counts_characters() -> None:
+    """A text is measured in characters."""
+
+    @instead_of(grammar, "utf8_length")
+    def length(honest: Callable[[str], int], value: str) -> int:
+        return len(value)
+
+
+@liar
+def auth_6_no_prefix() -> None:
+    """A guest's id does not begin guest:."""
+
+    @instead_of(MemoryEngine, "new_guest")
+    def new_guest(honest: Callable[..., None], self: Any, done: Callable[[Any], None]) -> None:
+        honest(self, lambda guest: done(replace(guest, id=guest.id.removeprefix("guest:"))))

@@ -1,0 +1,182 @@
+"""Faults of the rate limit: who is counted with whom, what counts, and how the window moves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from roomproof_protocol import ProtocolError
+from roomproof_server.engine.base import Limited
+from roomproof_server.engine.memory import MemoryEngine
+from roomproof_server.rules.limiter import FrameBucket, UserQuotas
+from roomproof_server.rules.session import Session
+from roomproof_server.rules.stream import text_digest
+
+from .lying import instead_of, liar
+from .wrong_input import as_object
+
+
+def _count_by(key: Callable[[str, Any], str]) -> None:
+    """Count messages by another key than the user, made of room and member."""
+    current = ""
+
+    @instead_of(MemoryEngine, "publish")
+    def publish(honest: Callable[..., None], self: Any, room: str, member: Any, *args: Any) -> None:
+        nonlocal current
+        current = key(room, member)
+        honest(self, room, member, *args)
+
+    @instead_of(UserQuotas, "admit")
+    def admit(honest: Callable[..., int], self: Any, user: str, now: float) -> int:
+        return honest(self, current, now)
+
+
+def _admit(lie: Callable[..., Any]) -> None:
+    instead_of(UserQuotas, "admit")(lie)
+
+
+@liar
+def rate_4_per_connection() -> None:
+    """Each connection of a user has a limit of its own."""
+    _count_by(lambda room, member: str(member.connection))
+
+
+@liar
+def rate_3_per_room() -> None:
+    """A user has a limit of their own in each room."""
+    _count_by(lambda room, member: f"{room} {member.id}")
+
+
+@liar
+def rate_5_all_together() -> None:
+    """All who speak in a room share one limit."""
+    _count_by(lambda room, member: room)
+
+
+@liar
+def rate_8_tries_count() -> None:
+    """Refused tries stand in the log and keep the block alive."""
+
+    @_admit
+    def admit(honest: Callable[..., int], self: Any, user: str, now: float) -> int:
+        wait = honest(self, user, now)
+        if wait:
+            self._logs[user]._times.append(now)
+        return wait
+
+
+@liar
+def rate_1_fixed_window() -> None:
+    """The count starts anew with every second of the clock."""
+    counts: dict[tuple[str, int], int] = {}
+
+    @_admit
+    def admit(honest: Callable[..., int], self: Any, user: str, now: float) -> int:
+        key = user, int(now // self._window)
+        counts[key] = counts.get(key, 0) + 1
+        return 0 if counts[key] <= self._count else int(self._window - now % self._window) or 1
+
+
+@liar
+def rate_1_window_from_first() -> None:
+    """The count starts anew one second after the first message that it counts."""
+    windows: dict[str, tuple[float, int]] = {}
+
+    @_admit
+    def admit(honest: Callable[..., int], self: Any, user: str, now: float) -> int:
+        begin, count = windows.get(user, (now, 0))
+        if now - begin >= self._window:
+            begin, count = now, 0
+        if count >= self._count:
+            return int(begin + self._window - now) or 1
+        windows[user] = begin, count + 1
+        return 0
+
+
+@liar
+def rate_1_bucket() -> None:
+    """A token bucket: five at once, and five more in the second after."""
+    buckets: dict[str, tuple[float, float]] = {}
+
+    @_admit
+    def admit(honest: Callable[..., int], self: Any, user: str, now: float) -> int:
+        tokens, then = buckets.get(user, (float(self._count), now))
+        tokens = min(self._count, tokens + (now - then) * self._count / self._window)
+        admitted = tokens >= 1
+        buckets[user] = tokens - admitted, now
+        return 0 if admitted else int((1 - tokens) * self._window / self._count) + 1
+
+
+@liar
+def rate_11_reconnect_refills() -> None:
+    """Who connects anew has a fresh limit."""
+
+    @instead_of(Session, "_welcome")
+    def welcome(honest: Callable[..., None], self: Any, request: Any, guest: Any) -> None:
+        honest(self, request, guest)
+        self._hub.engine._quotas._logs.pop(self.user_id, None)
+
+
+@liar
+def rate_6_says_no_time() -> None:
+    """A refusal says to wait for 0 ms."""
+
+    @instead_of(Session, "_sent")
+    def sent(honest: Callable[..., None], self: Any, request: Any, result: Any) -> None:
+        honest(self, request, Limited(0) if isinstance(result, Limited) else result)
+
+
+@liar
+def rate_7_says_too_little() -> None:
+    """A refusal says half of the time that it takes."""
+
+    @instead_of(Session, "_sent")
+    def sent(honest: Callable[..., None], self: Any, request: Any, result: Any) -> None:
+        honest(self, request, Limited(result.retry_after_ms // 2 or 1) if isinstance(result, Limited) else result)
+
+
+@liar
+def rate_9_duplicates_cost() -> None:
+    """A repeated message is counted like a new one."""
+
+    @instead_of(MemoryEngine, "publish")
+    def publish(honest: Callable[..., None], self: Any, room: str, member: Any, text: str, mid: Any, done: Any) -> None:
+        now = self._now()
+        seen = mid and self._room(room).stream.seen(member.id, mid, now)
+        if seen and seen.digest == text_digest(text) and (wait := self._quotas.admit(member.id, now)):
+            done(Limited(wait))
+            return
+        honest(self, room, member, text, mid, done)
+
+
+@liar
+def rate_10_faults_cost() -> None:
+    """A message that is refused for its form is counted."""
+
+    @instead_of(Session, "_answer")
+    def answer(honest: Callable[..., None], self: Any, data: str | None) -> None:
+        try:
+            honest(self, data)
+        except ProtocolError:
+            if (as_object(data) or {}).get("type") == "send":
+                self._hub.engine._quotas.admit(self.user_id, time.monotonic() * 1000)
+            raise
+
+
+@liar
+def rate_12_endures_floods() -> None:
+    """A flood of frames closes nobody."""
+
+    @instead_of(FrameBucket, "take")
+    def take(honest: Callable[..., bool], *args: Any) -> bool:
+        return True
+
+
+@liar
+def rate_12_hasty() -> None:
+    """A client at the permitted pace is closed for flooding."""
+
+    @instead_of(FrameBucket, "__init__")
+    def init(honest: Callable[..., None], self: Any, rate: int, burst: int, now: float) -> None:
+        honest(self, rate, burst // 8, now)
