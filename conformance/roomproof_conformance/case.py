@@ -23,6 +23,7 @@ from .verdicts import Finding
 if TYPE_CHECKING:
     from .checks import Scenario
     from .dialects import Claims
+    from .hooks import Process
     from .target import Target
 
 Role = Literal["given", "must"]
@@ -137,6 +138,35 @@ class Case:
     async def members(self, room: str, count: int) -> list[Client]:
         """`count` clients of different users in `room`, in the order of their names."""
         return [await self.member(room) for _ in range(count)]
+
+    # -- the server itself (scenarios with `own_server`, or a `token` hook) --------------------------------
+
+    @property
+    def server(self) -> Process:
+        """The process of the server, which the kit has started for this scenario."""
+        assert self.target.process is not None
+        return self.target.process
+
+    async def stop_server(self) -> int | None:
+        """End it gracefully, by its stop signal; the exit code."""
+        self.mark("the server is stopped")
+        return await self.server.stop()
+
+    async def kill_server(self) -> None:
+        """End it by SIGKILL."""
+        self.mark("the server is killed")
+        await self.server.kill()
+
+    async def start_server(self) -> None:
+        """Start it again, on the same port with the same state, and wait until two clients can talk."""
+        self.mark("the server is started again")
+        await self.server.start()
+        assert self.target.ready is not None
+        await self.target.ready()
+
+    async def token(self, **claims: Any) -> str:
+        """A token with these claims from the token hook."""
+        return await self.server.token(claims)
 
     # -- talking within the limit --------------------------------------------------------------------
 
@@ -391,6 +421,7 @@ class Case:
 
     async def remembers(self, op: Op, texts: list[str], **options: Any) -> None:
         """The history that answers the join or request `op` is exactly `texts` (oldest first)."""
+        await self.given(Replied(op.index, ok=True), f"{op.client.name} is answered")
         history = self.claims.history
         newest_first = history is not None and history.order == "newest-first"
         loose = history is not None and history.counts != "messages"

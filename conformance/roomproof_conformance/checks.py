@@ -42,7 +42,9 @@ class Scenario:
     `needs` are capabilities of the target beyond those of the requirement rows; `conns` is the most
     connections it holds at once; `hostile` scenarios send what may bring a server down and run apart;
     `alone` ones touch something global; `waits` gives, from the claims, the seconds that it cannot
-    avoid waiting; `settings` are what it wants of a target that the kit starts ([cfg] rows).
+    avoid waiting; `settings` are what it wants of a target that the kit starts ([cfg] rows); with
+    `own_server` it has one for itself, to stop, kill and start again; `hooks` names commands of the
+    hook file that it needs.
     """
 
     run: Run
@@ -53,6 +55,13 @@ class Scenario:
     alone: bool = False
     waits: Callable[[Claims], float] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    own_server: bool = False
+    hooks: frozenset[str] = frozenset()
+
+    @property
+    def apart(self) -> bool:
+        """Needs a server that was started for it."""
+        return bool(self.settings) or self.own_server
 
     @property
     def name(self) -> str:
@@ -89,6 +98,8 @@ def scenario(
     alone: bool = False,
     waits: Callable[[Claims], float] | None = None,
     settings: Mapping[str, Any] | None = None,
+    own_server: bool = False,
+    hooks: str = "",
     titles: Mapping[str, str] | None = None,
 ) -> Callable[[Run], Run]:
     """Register an `async def scenario(case)` under the checks that it judges, the main one first.
@@ -103,7 +114,10 @@ def scenario(
         wanted = frozenset(needs.split())
         title = " ".join(doc.split("\n\n")[0].split())
         checks = tuple(_check(i, (titles or {}).get(i, title), wanted) for i in ids)
-        SCENARIOS.append(Scenario(run, checks, wanted, conns, hostile, alone, waits, settings or {}))
+        commands = frozenset(hooks.split()) | ({"start"} if settings or own_server else frozenset())
+        SCENARIOS.append(
+            Scenario(run, checks, wanted, conns, hostile, alone, waits, settings or {}, own_server, commands)
+        )
         return run
 
     return register

@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -30,10 +31,11 @@ class HookError(Exception):
 
 @dataclass(frozen=True)
 class Hooks:
-    """A read hook file: `start` is a command line, `ready` seconds until two clients must be able to talk."""
+    """A read hook file; every command line is optional. `ready`: seconds until two clients must be able to talk."""
 
     path: Path
-    start: tuple[str, ...]
+    start: tuple[str, ...] = ()
+    token: tuple[str, ...] = ()
     ready: float = 15.0
     stop_signal: signal.Signals = signal.SIGTERM
     grace: float = 5.0
@@ -81,7 +83,8 @@ def _checked(data: Any, path: Path) -> Hooks:
         raise HookError(f"{path}: {place}: {message}")
     return Hooks(
         path,
-        tuple(data["start"]),
+        tuple(data.get("start", ())),
+        tuple(data.get("token", ())),
         seconds(data.get("ready", "15s")),
         signal.Signals[data.get("stop_signal", "SIGTERM")],
         seconds(data.get("grace", "5s")),
@@ -102,7 +105,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _child() -> None:
+def _in_child() -> None:
     """In the child, before exec: die with the kit, leave no core files."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -110,17 +113,78 @@ def _child() -> None:
 
 @dataclass
 class Process:
-    """A server that the kit started."""
+    """A server that the kit starts, and may start again on the same port with the same state."""
 
     hooks: Hooks
     port: int
     folder: Path
-    child: asyncio.subprocess.Process
     settings: Mapping[str, Any] = field(default_factory=dict)
+    _child: asyncio.subprocess.Process | None = field(default=None, repr=False)
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child else None
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code of a server that has ended, negative for a signal; None while it runs."""
+        return self._child.returncode if self._child else None
 
     @property
     def running(self) -> bool:
-        return self.child.returncode is None
+        return self._child is not None and self._child.returncode is None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the commands of the hook file are told."""
+        return {
+            **os.environ,
+            "ROOMPROOF_PORT": str(self.port),
+            "ROOMPROOF_STATE": str(self.folder / "state"),
+            "ROOMPROOF_SETTINGS": json.dumps(self.settings),
+        }
+
+    async def start(self) -> None:
+        """Run the start hook. Raises HookError when there is none or its command cannot be run."""
+        if not self.hooks.start:
+            raise HookError(f"{self.hooks.path}: has no hook `start`, so the kit cannot start a server")
+        command = _filled(self.hooks, self.hooks.start)
+        try:
+            with (self.folder / "output.txt").open("ab") as output:
+                self._child = await asyncio.create_subprocess_exec(
+                    *command,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=asyncio.subprocess.STDOUT,
+                    cwd=self.folder,
+                    env=self.environment,
+                    start_new_session=True,
+                    preexec_fn=_in_child,
+                )
+        except OSError as error:
+            raise HookError(f"{self.hooks.path}: start: cannot run {command[0]!r}: {error.strerror}") from None
+
+    async def token(self, claims: Mapping[str, Any]) -> str:
+        """A token with these claims from the token hook. Raises HookError when it gives none."""
+        command = _filled(self.hooks, self.hooks.token)
+        try:
+            child = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                cwd=self.folder,
+                env=self.environment,
+                preexec_fn=_in_child,
+            )
+        except (OSError, IndexError) as error:
+            raise HookError(f"{self.hooks.path}: token: cannot be run: {error}") from None
+        out, err = await child.communicate(json.dumps(claims).encode())
+        token = out.decode(errors="replace").strip()
+        if child.returncode != 0 or not token:
+            words = err.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+            raise HookError(f"{self.hooks.path}: token: exit code {child.returncode}: {words[0]}")
+        return token
 
     @property
     def url(self) -> str:
@@ -147,57 +211,60 @@ class Process:
 
     async def stop(self) -> int | None:
         """End it by its stop signal, then by SIGKILL to the whole group; its exit code."""
+        if self._child is None:
+            return None
+        self.send_signal(self.hooks.stop_signal)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._child.wait(), self.hooks.grace)
+        return await self.kill()
+
+    async def kill(self) -> int | None:
+        """SIGKILL to the group, whether or not the leader still lives; its exit code."""
+        if self._child is None:
+            return None
+        self._to_group(signal.SIGKILL)
+        return await self._child.wait()
+
+    def kill_now(self) -> None:
+        """The same without waiting: for a way out that cannot wait."""
+        self._to_group(signal.SIGKILL)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to the server's group, if it runs."""
         if self.running:
-            self._signal(self.hooks.stop_signal)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.child.wait(), self.hooks.grace)
-        self.kill()
-        return await self.child.wait()
+            self._to_group(number)
 
-    def kill(self) -> None:
-        """SIGKILL to the group, whether or not the leader still lives."""
-        self._signal(signal.SIGKILL)
+    def discard(self) -> None:
+        """Remove the scratch folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _signal(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.child.pid, number)
+    def _to_group(self, number: signal.Signals) -> None:
+        if self._child is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._child.pid, number)
 
 
 async def start(hooks: Hooks, settings: Mapping[str, Any]) -> Process:
     """Run the start hook with a free port, a scratch folder and the wanted settings (JSON).
 
-    Raises HookError when the command cannot be run at all. Readiness is the caller's question.
+    Raises HookError when there is none, or its command cannot be run at all. Readiness is the caller's question.
     """
     folder = Path(tempfile.mkdtemp(prefix="roomproof-"))
-    state = folder / "state"
-    state.mkdir()
-    port = free_port()
-    names = {"python": sys.executable, "here": str(hooks.path.parent.resolve())}
-    command = [_filled(part, names) for part in hooks.start]
-    environment = {
-        **os.environ,
-        "ROOMPROOF_PORT": str(port),
-        "ROOMPROOF_STATE": str(state),
-        "ROOMPROOF_SETTINGS": json.dumps(settings),
-    }
+    (folder / "state").mkdir()
+    process = Process(hooks, free_port(), folder, settings)
     try:
-        with (folder / "output.txt").open("wb") as output:
-            child = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=asyncio.subprocess.STDOUT,
-                cwd=folder,
-                env=environment,
-                start_new_session=True,
-                preexec_fn=_child,
-            )
-    except OSError as error:
-        raise HookError(f"{hooks.path}: start: cannot run {command[0]!r}: {error.strerror}") from None
-    return Process(hooks, port, folder, child, settings)
+        await process.start()
+    except HookError:
+        process.discard()
+        raise
+    return process
 
 
-def _filled(part: str, names: Mapping[str, str]) -> str:
-    for name, value in names.items():
-        part = part.replace("{" + name + "}", value)
-    return part
+def _filled(hooks: Hooks, command: tuple[str, ...]) -> list[str]:
+    names = {"{python}": sys.executable, "{here}": str(hooks.path.parent.resolve())}
+    filled = []
+    for part in command:
+        for name, value in names.items():
+            part = part.replace(name, value)
+        filled.append(part)
+    return filled

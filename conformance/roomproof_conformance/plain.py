@@ -30,7 +30,7 @@ async def get(url: str, path: str | None = None, *, patience: float = 10) -> Han
                 head = await reader.readuntil(b"\r\n\r\n")
                 body = await reader.read(BODY_LIMIT)
             finally:
-                writer.close()
+                await _close(writer)
     except (OSError, EOFError, ValueError, asyncio.LimitOverrunError) as error:
         why = "no answer" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
         raise Unreachable(f"GET {target} at {parts.netloc}: {why}") from None
@@ -61,8 +61,14 @@ async def unfinished(url: str, begun: bytes, *, patience: float) -> Literal["eof
     except OSError:
         return "reset"
     finally:
-        writer.close()
+        await _close(writer)
     return None
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 async def _open(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from roomproof_protocol import Requirement, requirements
@@ -35,6 +36,10 @@ SHORT_TIMERS: Mapping[str, Any] = {
     "presence_grace_ms": 1000,
 }
 """What `--timers short` asks of a target that the kit starts: the shortest heartbeat that BEAT-7 demands."""
+
+
+LONG_WAIT = 5.0
+"""Seconds from which a case is not run one by one with others."""
 
 
 class TargetError(Exception):
@@ -95,7 +100,7 @@ class Runner:
             self.result.interrupted = True
         finally:
             for process in self._processes:
-                process.kill()
+                process.kill_now()
             self._gather(time.monotonic() - began)
         return self.result
 
@@ -103,6 +108,7 @@ class Runner:
         """End every server that this run started."""
         for process in self._processes:
             await process.stop()
+            process.discard()
 
     async def _run(self) -> None:
         main = await self._target(self.plan.settings)
@@ -111,21 +117,22 @@ class Runner:
         longest = max((self._planned(main, s) for s in plans), default=0.0)
         self.result.longest_wait = longest
         self.plan.progress.planned(len(plans), longest)
-        ordinary = [s for s in plans if not s.hostile and not s.settings]
-        hostile = [s for s in plans if s.hostile]
-        special: dict[str, list[Scenario]] = {}
+        ordinary = [s for s in plans if not s.hostile and not s.apart]
+        hostile = [s for s in plans if s.hostile and not s.apart]
+        apart: dict[str, list[Scenario]] = {}
         for s in plans:
-            if s.settings and not s.hostile:
-                special.setdefault(json.dumps(s.settings, sort_keys=True), []).append(s)
+            if s.apart:
+                key = s.name if s.own_server else json.dumps(s.settings, sort_keys=True)
+                apart.setdefault(key, []).append(s)
         began = time.monotonic()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._scheduler(main).side_by_side(ordinary))
-            if self.plan.hooks is not None:
-                group.create_task(self._hostile(None, hostile))
-                for wanted, scenarios in special.items():
-                    group.create_task(self._special(json.loads(wanted), scenarios))
-        if self.plan.hooks is None:
-            await self._hostile(main, hostile)
+            group.create_task(self._ordinary(main, ordinary))
+            if self._starts:
+                group.create_task(self._one_by_one(None, hostile))
+                for scenarios in apart.values():
+                    group.create_task(self._apart(scenarios))
+        if not self._starts:
+            await self._one_by_one(main, hostile)
         self.result.wall = time.monotonic() - began
         await self.stop_all()
 
@@ -134,8 +141,14 @@ class Runner:
         self._schedulers.append(scheduler)
         return scheduler
 
-    async def _special(self, settings: Mapping[str, Any], scenarios: list[Scenario]) -> None:
-        """Scenarios that want a server set in their own way."""
+    @property
+    def _starts(self) -> bool:
+        """Whether the kit starts the server itself."""
+        return self.plan.hooks is not None and bool(self.plan.hooks.start)
+
+    async def _apart(self, scenarios: list[Scenario]) -> None:
+        """Scenarios that want a server set in one same way, or one for themselves."""
+        settings = scenarios[0].settings
         target = await self._target({**self.plan.settings, **settings})
         missing = target.process.cannot_set() & set(settings) if target.process else frozenset()
         if missing:
@@ -150,12 +163,35 @@ class Runner:
         if target.process:
             await target.process.stop()
 
-    async def _hostile(self, target: Target | None, scenarios: list[Scenario]) -> None:
-        """What may bring the server down: one by one, each followed by a look whether newcomers can still talk."""
+    async def _ordinary(self, target: Target, scenarios: list[Scenario]) -> None:
+        """Everything that should harm no server, side by side.
+
+        Where it did harm one that the kit can start again, whatever did not pass says nothing and is run anew:
+        what waits long side by side, the rest one by one, so that the case that does the harm is named.
+        """
+        await self._scheduler(target).side_by_side(scenarios)
+        trouble = await self._two_talk(target)
+        if not trouble:
+            return
+        self.result.notes.append(f"after the cases side by side no two new clients can talk ({trouble})")
+        if target.process is None:
+            return
+        await target.process.stop()
+        again = [o.scenario for o in self._outcomes if o.scenario in scenarios and not o.passed]
+        self._outcomes[:] = [o for o in self._outcomes if o.scenario not in again]
+        long = [s for s in again if self._planned(target, s) > LONG_WAIT]
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._one_by_one(None, [s for s in again if s not in long]))
+            if long:
+                fresh = await self._target(self.plan.settings)
+                group.create_task(self._scheduler(fresh).side_by_side(long))
+
+    async def _one_by_one(self, target: Target | None, scenarios: list[Scenario]) -> None:
+        """What may bring a server down: one by one, each followed by a look whether newcomers can still talk."""
         scheduler: Scheduler | None = None
         killer = ""
         for scenario in scenarios:
-            if target is None and self.plan.hooks is not None:
+            if target is None and self._starts:
                 try:
                     target = await self._target(self.plan.settings)
                 except TargetError as error:
@@ -182,7 +218,7 @@ class Runner:
     async def _target(self, settings: Mapping[str, Any]) -> Target:
         """A target that two clients can talk on. Raises TargetError."""
         plan = self.plan
-        if plan.hooks is None:
+        if plan.url is not None or plan.hooks is None:
             assert plan.url is not None
             target = Target(plan.url, plan.dialect, scale=plan.scale, progress=plan.progress)
             trouble = await self._two_talk(target, learn=True)
@@ -202,18 +238,28 @@ class Runner:
             progress=plan.progress,
             process=process,
         )
-        deadline = time.monotonic() + plan.hooks.ready
+        target.ready = partial(self._ready, target)
+        await target.ready()
+        return target
+
+    async def _ready(self, target: Target) -> None:
+        """Wait until two clients can talk on a server that the kit has just started. Raises TargetError."""
+        process = target.process
+        assert process is not None
+        hooks = process.hooks
+        deadline = time.monotonic() + hooks.ready
         while True:
             trouble = await self._two_talk(target, learn=True)
             if not trouble:
-                return target
-            if not process.running or time.monotonic() > deadline:
+                return
+            ended = process.exit_code
+            if ended is not None or time.monotonic() > deadline:
                 await process.stop()
-                state = f"is not ready after {plan.hooks.ready:g} s ({trouble})"
-                if process.child.returncode is not None and process.child.returncode >= 0:
-                    state = f"ended with exit code {process.child.returncode}"
+                state = f"is not ready after {hooks.ready:g} s ({trouble})"
+                if ended is not None:
+                    state = f"ended with exit code {ended}"
                 raise TargetError(
-                    f"{plan.hooks.path}: the started server {state}; its last words: {process.last_words() or 'none'}"
+                    f"{hooks.path}: the started server {state}; its last words: {process.last_words() or 'none'}"
                 )
             await asyncio.sleep(0.1)
 
@@ -258,8 +304,12 @@ class Runner:
             return Conclusion(
                 Verdict.NOT_APPLICABLE, Reason.NOT_CLAIMED, f"not claimed: {', '.join(sorted(missing))}"
             )
-        if scenario.settings and self.plan.hooks is None:
-            return Conclusion(Verdict.NOT_JUDGED, Reason.NEEDS_HOOK, "needs a hook file with `start`")
+        given = {"start"} if self._starts else set()
+        if self.plan.hooks is not None and self.plan.hooks.token:
+            given.add("token")
+        if lacking := scenario.hooks - given:
+            why = f"needs a hook file with {' and '.join(f'`{name}`' for name in sorted(lacking))}"
+            return Conclusion(Verdict.NOT_JUDGED, Reason.NEEDS_HOOK, why)
         planned = self._planned(target, scenario)
         if self.plan.longest is not None and planned > self.plan.longest:
             return Conclusion(Verdict.NOT_JUDGED, Reason.TOO_LONG, f"must wait {planned:.0f} s")

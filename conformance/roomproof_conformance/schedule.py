@@ -35,6 +35,10 @@ class Outcome:
     tries: int = 1
 
     @property
+    def passed(self) -> bool:
+        return all(c.verdict in (Verdict.PASS, Verdict.TOLERATED) for c in self.conclusions.values())
+
+    @property
     def inconclusive(self) -> bool:
         return any(c.verdict is Verdict.INCONCLUSIVE for c in self.conclusions.values())
 

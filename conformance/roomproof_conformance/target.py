@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .dialects import Claims, Dialect, Session
@@ -95,6 +95,7 @@ class Target:
         self.patience = 5.0 * scale
         self.progress: Progress = progress or Quiet()
         self.process = process
+        self.ready: Callable[[], Awaitable[None]] | None = None  # waits for a process that was started again
         self.names = Names()
         self.advertised: Mapping[str, Any] = {}
         self.claims: Claims = dialect.claims_for({})

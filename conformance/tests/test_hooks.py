@@ -24,7 +24,7 @@ def write(tmp_path: Path, text: str) -> Path:
     ("text", "expected"),
     [
         ("hooks: 1\nstrat: [x]\nstart: [x]\n", "unknown hook 'strat'; did you mean 'start'?"),
-        ("hooks: 1\n", "'start' is a required property"),
+        ("start: [x]\n", "'hooks' is a required property"),
         ("hooks: 1\nstart: [x]\nready: soon\n", "ready: 'soon' does not match"),
         ("hooks: 1\nstart: []\n", "start: "),
         ("hooks: [\n", "not YAML"),
@@ -95,7 +95,7 @@ async def test_stopping_ends_the_whole_group(tmp_path: Path, words: tuple[str, .
     child = int((process.folder / "state" / "child").read_text())
     assert process.cannot_set() == {"hello_ms"}
     await process.stop()
-    assert process.child.returncode == -(signal.SIGKILL if words else signal.SIGTERM)
+    assert process.exit_code == -(signal.SIGKILL if words else signal.SIGTERM)
     await gone(child)
 
 
@@ -107,7 +107,7 @@ async def test_the_server_dies_with_a_kit_that_is_killed(tmp_path: Path) -> None
         "import asyncio, sys\nfrom roomproof_conformance import hooks\n"
         "async def main():\n"
         "    p = await hooks.start(hooks.load(sys.argv[1]), {})\n"
-        "    print(p.child.pid, flush=True)\n"
+        "    print(p.pid, flush=True)\n"
         "    await asyncio.sleep(60)\n"
         "asyncio.run(main())",
         str(write(tmp_path, "hooks: 1\nstart: ['{python}', '-c', 'import time; time.sleep(60)']\n")),
@@ -119,6 +119,33 @@ async def test_the_server_dies_with_a_kit_that_is_killed(tmp_path: Path) -> None
     await kit.wait()
     kit._transport.close()  # type: ignore[attr-defined]  # asyncio offers no other way to close the pipe at once
     await gone(pid)
+
+
+async def test_a_server_is_started_again_on_the_same_port_and_state(tmp_path: Path) -> None:
+    process = await started(tmp_path)
+    first, port, state = process.pid, process.port, process.environment["ROOMPROOF_STATE"]
+    assert await process.kill() == -signal.SIGKILL
+    await process.start()
+    assert process.pid != first
+    assert (process.port, process.environment["ROOMPROOF_STATE"]) == (port, state)
+    await process.stop()
+    process.discard()
+    assert not process.folder.exists()
+
+
+async def test_the_token_hook_gets_claims_and_gives_a_token(tmp_path: Path) -> None:
+    reads = "['{python}', '-c', 'import sys; print(sys.stdin.read()[::-1])']"
+    process = await hooks.start(hooks.load(write(tmp_path, f"hooks: 1\nstart: [sleep, '60']\ntoken: {reads}\n")), {})
+    assert await process.token({"sub": "ann"}) == '}"nna" :"bus"{'
+    await process.stop()
+
+
+async def test_a_token_hook_that_fails_says_why(tmp_path: Path) -> None:
+    fails = "['{python}', '-c', 'import sys; sys.exit(\"no key\")']"
+    process = await hooks.start(hooks.load(write(tmp_path, f'hooks: 1\nstart: [sleep, "60"]\ntoken: {fails}\n')), {})
+    with pytest.raises(HookError, match="token: exit code 1: no key"):
+        await process.token({})
+    await process.stop()
 
 
 async def test_a_command_that_is_not_there(tmp_path: Path) -> None:

@@ -66,18 +66,19 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Any:
 def make_plan(options: dict[str, Any]) -> Plan:
     """Check the options against each other. Raises ValueError, DialectError or HookError with one clear line."""
     url, hooks_name = options["url"], options["hooks"]
-    if bool(url) == bool(hooks_name):
+    hooks: Hooks | None = load_hooks(hooks_name) if hooks_name else None
+    starts = hooks is not None and bool(hooks.start)
+    if bool(url) == starts:
         raise ValueError("name a server: either a URL (ws://host:port/path) or --hooks FILE that starts one")
     if url and not url.startswith(("ws://", "wss://")):
         raise ValueError(
-            f"{url!r} is neither a command nor a WebSocket address: expected ws://host:port/path or wss://host:port/path; "
-            "`roomproof --help` lists the commands"
+            f"{url!r} is neither a command nor a WebSocket address: expected ws://host:port/path or "
+            "wss://host:port/path; `roomproof --help` lists the commands"
         )
-    if options["timers"] == "short" and not hooks_name:
+    if options["timers"] == "short" and not starts:
         raise ValueError("--timers short needs --hooks: a server that is already running cannot be set")
-    hooks: Hooks | None = load_hooks(hooks_name) if hooks_name else None
     known_checks(options["only"] + options["skip"])
-    words = ["roomproof", url] if url else ["roomproof", "--hooks", hooks_name]
+    words = ["roomproof", *([url] if url else []), *(["--hooks", hooks_name] if hooks_name else [])]
     if options["dialect"] != "native":
         words += ["--dialect", options["dialect"]]
     if options["timers"] == "short":

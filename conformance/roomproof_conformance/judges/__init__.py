@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .base import Judge, evaluate, judge_named
-from .connection import Ends, Opens, Pings, Pongs, Silent, Stays
+from .connection import Ends, Opens, Pings, Pongs, Silent, Stays, Uncompressed
 from .content import Absent, Arrives, History, Replied, Shows
 from .damage import Enters, Heard, Reacts, Recalls
 from .rate import AtMost, BurstRefused, MustAdmit, Paced
@@ -42,6 +42,7 @@ __all__ = [
     "Shows",
     "Silent",
     "Stays",
+    "Uncompressed",
     "Valid",
     "evaluate",
     "judge_named",

@@ -23,7 +23,7 @@ def _code(record: Record) -> str:
 
 @dataclass
 class AnswersClose(Judge):
-    """The Close frame written in record `close` is answered by a Close frame, and TCP ends within `within` seconds (DISC-1).
+    """The Close frame of record `close` is answered by one, and TCP ends within `within` seconds (DISC-1).
 
     The client must not end TCP by itself meanwhile (`Client.ignore_close`).
     """
@@ -60,13 +60,9 @@ class AnswersClose(Judge):
             return Finding("broken", expected, seen, evidence)
         seen = f"{_code(self._answer)} after {self._answer.t - self._sent.t:.2f} s"
         if self._end is None:
-            return Finding(
-                "broken", expected, f"{seen}, TCP open after {self.last - self._sent.t:.2f} s", evidence
-            )
+            return Finding("broken", expected, f"{seen}, TCP open after {self.last - self._sent.t:.2f} s", evidence)
         took = self._end.t - self._sent.t
-        return Finding(
-            self.bounded(took, self.within), expected, f"{seen}, TCP ended after {took:.2f} s", evidence
-        )
+        return Finding(self.bounded(took, self.within), expected, f"{seen}, TCP ended after {took:.2f} s", evidence)
 
 
 @dataclass
@@ -81,9 +77,7 @@ class EchoesCode(Judge):
     def step(self, record: Record) -> None:
         if record.index == self.close:
             self._sent = record
-        elif (
-            self._sent is not None and record.conn == self.conn and _is_close(record) and self._answer is None
-        ):
+        elif self._sent is not None and record.conn == self.conn and _is_close(record) and self._answer is None:
             self._answer = record
 
     def settled(self) -> bool:
@@ -124,9 +118,7 @@ class SaysClose(Judge):
         expected = f"a Close frame on {self.conn}"
         if self._close is not None:
             return Finding("holds", expected, _code(self._close), (self._close.index,))
-        return Finding(
-            "broken", expected, how_it_ended(self._end) if self._end else "none came", (self.after,)
-        )
+        return Finding("broken", expected, how_it_ended(self._end) if self._end else "none came", (self.after,))
 
 
 @dataclass

@@ -232,3 +232,24 @@ class Silent(Judge):
         return Finding(
             "broken", expected, f"got {shown(self._frame.data.get('text', ''))}", (self._frame.index,)
         )
+
+
+@dataclass
+class Uncompressed(Judge):
+    """The handshake of `conn` negotiated no compression; one that did is tolerated (LIMIT-4)."""
+
+    conn: str
+    _answer: Record | None = field(default=None, init=False)
+
+    def step(self, record: Record) -> None:
+        if record.conn == self.conn and record.kind == "handshake":
+            self._answer = record
+
+    def end(self) -> Finding:
+        expected = "a handshake without compression"
+        if self._answer is None:
+            return Finding("unclear", expected, "no HTTP answer")
+        named = [value for name, value in self._answer.data["headers"] if name.lower() == "sec-websocket-extensions"]
+        if not named:
+            return Finding("holds", expected, "none was negotiated", (self._answer.index,))
+        return Finding("tolerated", expected, f"negotiated: {shown(', '.join(named))}", (self._answer.index,))

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from roomproof_conformance.transcript import Record
-from roomproof_conformance.verdicts import Finding
+from roomproof_conformance.verdicts import Finding, Outcome
 
 from .base import Judge, how_it_ended, shown
 
@@ -113,11 +113,7 @@ class Heard(Judge):
     def step(self, record: Record) -> None:
         if record.index == self.op:
             self._text, self._began = record.data["args"]["text"], record.t
-        elif (
-            record.kind == "end"
-            and record.conn in (self.conn, self.listener)
-            and record.data["by"] == "server"
-        ):
+        elif record.kind == "end" and record.conn in (self.conn, self.listener) and record.data["by"] == "server":
             self._end = self._end or record
         elif record.kind == "event" and self._text is not None and self._heard is None:
             event = record.event
@@ -216,11 +212,7 @@ class Enters(Judge):
         if self.elsewhere:
             other = self._ways.get(self.elsewhere, _Way()).obstacle(self.last)
             seen += f"; a new client of another room ({self.elsewhere}) "
-            seen += (
-                "got in: only this room is harmed"
-                if other is None
-                else f"{other}: the whole server is harmed"
-            )
+            seen += "got in: only this room is harmed" if other is None else f"{other}: the whole server is harmed"
         return Finding("broken", expected, seen, way.evidence)
 
 
@@ -234,11 +226,7 @@ class Recalls(Judge):
     _evidence: list[int] = field(default_factory=list, init=False)
 
     def step(self, record: Record) -> None:
-        if (
-            record.conn == self.conn
-            and record.kind == "event"
-            and record.data["kind"] in ("joined", "history")
-        ):
+        if record.conn == self.conn and record.kind == "event" and record.data["kind"] in ("joined", "history"):
             entries = record.event.entries
             if entries:
                 self._got += [str(entry.get("text")) for entry in entries]
@@ -247,7 +235,5 @@ class Recalls(Judge):
     def end(self) -> Finding:
         expected = f"the history for {self.conn} holds {shown(self.texts)}"
         got = [text for text in self._got if text in self.texts]
-        outcome = "holds" if got == self.texts else "broken"
-        return Finding(
-            outcome, expected, f"{len(self._got)} messages: {shown(self._got)}", tuple(self._evidence[:3])
-        )
+        outcome: Outcome = "holds" if got == self.texts else "broken"
+        return Finding(outcome, expected, f"{len(self._got)} messages: {shown(self._got)}", tuple(self._evidence[:3]))

@@ -31,11 +31,7 @@ class SeamNumber(Judge):
             return
         kind, fields = record.data["kind"], record.data["fields"]
         room, number = fields.get("room"), fields.get("seq")
-        if (
-            room is None
-            or self.room not in (None, room)
-            or (kind != "message" and fields.get("from") is not None)
-        ):
+        if room is None or self.room not in (None, room) or (kind != "message" and fields.get("from") is not None):
             return
         key = (record.conn, room)
         if kind in ("left", "notice", "joined"):
@@ -94,9 +90,7 @@ class TimesRise(Judge):
         if self._broken:
             return self._broken
         if not self._compared:
-            return Finding(
-                "unclear", self._expected(), "no two messages with a time in milliseconds were seen"
-            )
+            return Finding("unclear", self._expected(), "no two messages with a time in milliseconds were seen")
         return Finding("holds", self._expected(), f"{self._compared} pairs")
 
 
@@ -166,9 +160,7 @@ class OneOrder(Judge):
             mine = [text for text in first if text in other]
             theirs = [text for text in other if text in first]
             if len(mine) < self.least:
-                return Finding(
-                    "broken", expected, f"{self.conns[0]} and {conn} have {len(mine)} messages in common"
-                )
+                return Finding("broken", expected, f"{self.conns[0]} and {conn} have {len(mine)} messages in common")
             compared += len(mine)
             for one, two in zip(mine, theirs, strict=True):
                 if one != two:
@@ -178,6 +170,8 @@ class OneOrder(Judge):
                 for name in ("from", "ts"):
                     a, b = first[text][0].get(name), other[text][0].get(name)
                     if None not in (a, b) and a != b:
-                        seen = f"{shown(text, 40)} has {name} {shown(a, 40)} on {self.conns[0]}, {shown(b, 40)} on {conn}"
+                        seen = (
+                            f"{shown(text, 40)} has {name} {shown(a, 40)} on {self.conns[0]}, {shown(b, 40)} on {conn}"
+                        )
                         return Finding("broken", expected, seen, (first[text][1], other[text][1]))
         return Finding("holds", expected, f"{compared} messages compared")

@@ -44,50 +44,50 @@ class Claimed(Judge):
 class Page(Replied):
     """Join or history request `op` is answered by exactly these messages: `texts`, numbered from `low`, ascending.
 
-    They are the answer's room and epoch throughout (HIST-1, HIST-5, HIST-6, RES-1); `where` is for the rest of it.
+    They belong to the answer's room and epoch (HIST-1, HIST-5, HIST-6, RES-1); `where` is for the rest of it.
+    Without `numbered` only the texts count, without `ordered` their order does not.
     """
 
     texts: list[str] = field(default_factory=list)
     low: int = 1
+    numbered: bool = True
+    ordered: bool = True
 
     def end(self) -> Finding:
         finding = super().end()
-        if finding.outcome != "holds" or self._event is None:
+        if finding.outcome != "holds" or self._event is None or self._began is None:
             return finding
-        event = self._event.event
+        event, what = self._event.event, self._began.data["op"]
         wanted = [(number, text) for number, text in enumerate(self.texts, self.low)]
         got = [(entry.get("seq"), entry.get("text")) for entry in event.entries]
-        expected = f"{self._began.data['op'] if self._began else 'answer'}: {_numbers(wanted)}"
+        expected = f"{what} answered with {self._shown(wanted)}"
         for entry in event.entries:
             for name in ("room", "epoch"):
                 if entry.get(name) != event.fields.get(name):
                     seen = f"message {entry.get('seq')} has {name} {shown(entry.get(name))}"
-                    return Finding(
-                        "broken",
-                        expected,
-                        f"{seen}, the answer {shown(event.fields.get(name))}",
-                        finding.evidence,
-                    )
-        if got == wanted:
+                    seen += f", the answer {shown(event.fields.get(name))}"
+                    return Finding("broken", expected, seen, finding.evidence)
+        if self._key(got) == self._key(wanted):
             return Finding("holds", expected, f"{len(got)} messages", finding.evidence)
-        seen = _numbers(got)
+        seen = self._shown(got)
         if sorted(got, key=str) == sorted(wanted, key=str):
             seen += ", the right ones in another order"
-        elif [number for number, _ in got] == [number for number, _ in wanted]:
-            wrong = next(g for g, w in zip(got, wanted, strict=True) if g != w)
-            seen += f", but number {wrong[0]} is {shown(wrong[1], 60)}"
+        elif len(got) == len(wanted):
+            wrong, right = next((g, w) for g, w in zip(got, wanted, strict=True) if g[1] != w[1])
+            seen += f", where number {wrong[0]} is {shown(wrong[1], 60)} and not {shown(right[1], 60)}"
         return Finding("broken", expected, seen, finding.evidence)
 
+    def _key(self, messages: list[tuple[Any, Any]]) -> list[str]:
+        keys = [str((number if self.numbered else None, text)) for number, text in messages]
+        return keys if self.ordered else sorted(keys)
 
-def _numbers(messages: list[tuple[Any, Any]]) -> str:
-    if not messages:
-        return "no messages"
-    numbers = [number for number, _ in messages]
-    return (
-        f"1 message, number {numbers[0]}"
-        if len(numbers) == 1
-        else f"{len(numbers)} messages, numbers {numbers[0]} … {numbers[-1]}"
-    )
+    def _shown(self, messages: list[tuple[Any, Any]]) -> str:
+        if not messages:
+            return "no messages"
+        count = "1 message" if len(messages) == 1 else f"{len(messages)} messages"
+        if not self.numbered:
+            return count
+        return f"{count}, {shown(messages[0][0])}" + (f" … {shown(messages[-1][0])}" if len(messages) > 1 else "")
 
 
 @dataclass
@@ -126,7 +126,8 @@ class Replayed(Judge):
                 if not self.names and None in (live.get(name), fields.get(name)):
                     continue
                 if name not in live or live.get(name) != fields.get(name):
-                    seen = f"{shown(text, 40)} had {name} {shown(live.get(name), 60)} live, {shown(fields.get(name), 60)} as history"
+                    seen = f"{shown(text, 40)} had {name} {shown(live.get(name), 60)} live, "
+                    seen += f"{shown(fields.get(name), 60)} as history"
                     return Finding("broken", expected, seen, (first, index))
         both = self._live.keys() & {fields["text"] for fields, _ in self._past}
         if len(both) < len(self.texts):
@@ -166,9 +167,7 @@ class Untold(Judge):
         if self._hit is not None:
             text, record = self._hit
             kind = record.data["kind"]
-            seen = (
-                f"{shown(text, 40)} came to {record.conn} inside a {kind} event: {shown(record.data['tree'])}"
-            )
+            seen = f"{shown(text, 40)} came to {record.conn} inside a {kind} event: {shown(record.data['tree'])}"
             return Finding("broken", expected, seen, (record.index,))
         if self.fence is not None and not self._fenced:
             return Finding(

@@ -56,38 +56,37 @@ def _number(fields: Any) -> Number:
 
 @dataclass
 class Acknowledged(_Sends):
-    """Each admitted send is answered with the epoch, number and time of its `message` (MSG-1)."""
+    """Each admitted send is answered with the epoch, number and time of its `message` (MSG-1).
+
+    A send that is named in `ops` must have come as a message; of the others those that did are compared.
+    """
 
     _heard_as: dict[Number, tuple[Any, Any, int]] = field(default_factory=dict, init=False)
 
     def _heard(self, fields: Any, past: bool, record: Record) -> None:
         if not past:
-            self._heard_as.setdefault(_number(fields), (fields.get("text"), fields.get("ts"), record.index))
+            number = _number(fields)
+            self._heard_as.setdefault(number, (fields.get("text"), fields.get("ts"), record.index))
 
     def end(self) -> Finding:
         expected = "each sent names the epoch, number and time of its message"
         compared = 0
         for op, (ok, event, _) in self._answers.items():
-            if not ok:
-                continue
             number, text = _number(event.fields), self._begun[op].data["args"]["text"]
-            if number not in self._heard_as:
-                if self.ops:
-                    seen = f"sent names number {shown(number[2])} of {shown(number[0])}, under which no message came"
-                    return Finding("broken", expected, seen, (op,))
+            heard, ts, index = self._heard_as.get(number, (None, None, op))
+            if not ok or (heard != text and not self.ops):
                 continue
-            heard, ts, index = self._heard_as[number]
             compared += 1
             if heard != text:
-                seen = f"sent names number {number[2]}, which is {shown(heard, 60)} and not {shown(text, 60)}"
+                what = f"is {shown(heard, 60)}" if index != op else "never came"
+                seen = f"sent for {shown(text, 60)} names number {shown(number[2])}, which {what}"
                 return Finding("broken", expected, seen, (op, index))
             if ts != event.fields.get("ts"):
-                seen = f"sent gives number {number[2]} the time {shown(event.fields.get('ts'))}, its message {shown(ts)}"
+                seen = f"sent gives number {number[2]} time {shown(event.fields.get('ts'))}, its message {shown(ts)}"
                 return Finding("broken", expected, seen, (op, index))
-        if self.ops and compared < len(self.ops):
-            return Finding(
-                "broken", expected, f"{len(self.ops) - compared} of {len(self.ops)} were not answered by sent"
-            )
+        if compared < len(self.ops):
+            missing = len(self.ops) - compared
+            return Finding("broken", expected, f"{missing} of {len(self.ops)} were not answered by sent")
         if not compared:
             return Finding("unclear", expected, "no message was seen together with its sent")
         return Finding("holds", expected, f"{compared} compared")
@@ -105,27 +104,21 @@ class NoTrace(_Sends):
 
     def end(self) -> Finding:
         expected = "what was refused is neither delivered nor stored"
-        refused = [
-            op for op, (ok, event, _) in self._answers.items() if not ok and event.code not in KEPT_ANYWAY
-        ]
+        refused = [op for op, (ok, event, _) in self._answers.items() if not ok and event.code not in KEPT_ANYWAY]
         for op in refused:
             text = self._begun[op].data["args"]["text"]
             if text in self._told:
                 code = self._answers[op][1].code
-                seen = (
-                    f"{shown(text, 40)} was refused ({code}) and came to {self._told[text].conn} all the same"
-                )
+                seen = f"{shown(text, 40)} was refused ({code}) and came to {self._told[text].conn} all the same"
                 return Finding("broken", expected, seen, (op, self._told[text].index))
         if len(refused) < self.least:
-            return Finding(
-                "broken", f"at least {self.least} refused", f"{len(refused)} of {len(self._begun)} refused"
-            )
+            return Finding("broken", f"at least {self.least} refused", f"{len(refused)} of {len(self._begun)} refused")
         return Finding("holds", expected, f"{len(refused)} of {len(self._begun)} refused")
 
 
 @dataclass
 class OneOfThem(_Sends):
-    """Sends that race under one `mid` have one number and time, and exactly one answer says `duplicate: false` (MSG-12)."""
+    """Sends racing under one `mid` get one number and time; exactly one answer says `duplicate: false` (MSG-12)."""
 
     def end(self) -> Finding:
         expected = f"{len(self.ops)} answers with one number and time, exactly one of them duplicate: false"
@@ -133,9 +126,7 @@ class OneOfThem(_Sends):
         if refused:
             return Finding("broken", expected, f"one was refused: {shown(refused[0].tree)}", tuple(self.ops))
         if self._unanswered:
-            return Finding(
-                "broken", expected, f"{len(self._unanswered)} not answered", tuple(self._unanswered)
-            )
+            return Finding("broken", expected, f"{len(self._unanswered)} not answered", tuple(self._unanswered))
         answers = [event.fields for _, event, _ in self._answers.values()]
         names = ("room", "epoch", "seq", "ts")
         different = [name for name in names if len({str(fields.get(name)) for fields in answers}) > 1]
@@ -144,9 +135,7 @@ class OneOfThem(_Sends):
             return Finding("broken", expected, f"{different[0]} differs: {values}", tuple(self.ops))
         said = [fields.get("duplicate") for fields in answers]
         if sorted(map(str, said)) != ["False", *["True"] * (len(said) - 1)]:
-            return Finding(
-                "broken", expected, f"duplicate is {' and '.join(map(shown, said))}", tuple(self.ops)
-            )
+            return Finding("broken", expected, f"duplicate is {' and '.join(map(shown, said))}", tuple(self.ops))
         return Finding("holds", expected, f"number {answers[0].get('seq')}")
 
 
@@ -184,15 +173,11 @@ class RetryTells(_Sends):
             return Finding("broken", expected, seen, evidence)
         number, index = came[0]
         if number != _number(event.fields):
-            seen = (
-                f"the retry names number {shown(event.fields.get('seq'))}, the message has {shown(number[2])}"
-            )
+            seen = f"the retry names number {shown(event.fields.get('seq'))}, the message has {shown(number[2])}"
             return Finding("broken", expected, seen, evidence)
         if duplicate is not True and index < retry:
             seen = f"duplicate is {shown(duplicate)}, but the message had come to {self.conn} before the retry was made"
             return Finding("broken", expected, seen, evidence)
         if not isinstance(duplicate, bool):
             return Finding("broken", expected, f"duplicate is {shown(duplicate)}", evidence)
-        return Finding(
-            "holds", expected, "it was stored before" if duplicate else "the retry stored it", evidence
-        )
+        return Finding("holds", expected, "it was stored before" if duplicate else "the retry stored it", evidence)

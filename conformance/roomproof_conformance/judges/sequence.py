@@ -93,9 +93,7 @@ class InTurn(Judge):
                 return Finding("broken", expected, seen, evidence)
         if len(self._got) > len(self.wheres):
             extra = self._got[len(self.wheres)]
-            return Finding(
-                "broken", expected, f"one more: {shown(extra.event.tree)}", (*evidence, extra.index)
-            )
+            return Finding("broken", expected, f"one more: {shown(extra.event.tree)}", (*evidence, extra.index))
         return Finding("holds", expected, f"{len(self._got)} in order", evidence)
 
 

@@ -5,10 +5,8 @@ The only judges that read native messages; the protocol package says what is rig
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,10 +17,14 @@ from roomproof_protocol import ERRORS, check_message
 from .base import Judge, shown
 
 _TRACE = re.compile(
-    r"Traceback \(most recent|File \"[^\"]+\", line \d|\bat [\w$.<>]+ ?\([^)]*:\d+(?::\d+)?\)|\.(?:py|js|go|rs|java):\d+"
+    r"Traceback \(most recent"
+    r"|File \"[^\"]+\", line \d"
+    r"|\bat [\w$.<>]+ ?\([^)]*:\d+(?::\d+)?\)"
+    r"|\.(?:py|js|go|rs|java):\d+"
 )
 _PATH = re.compile(r"(?<![\w/:.])/(?:usr|home|opt|var|srv|app|root|tmp|etc|work|lib)/\w|\b[A-Za-z]:\\\w")
 _LONGEST = 256
+_ID = re.compile(r'"id"\s*:\s*"([^"\\]*)"')  # also of frames that are no JSON, cut, or a fragment
 
 
 @dataclass
@@ -63,9 +65,7 @@ class CleanErrors(Judge):
         for record in self._errors:
             fault = self._fault(record)
             if fault is not None:
-                return Finding(
-                    "broken", expected, f"{fault}: {shown(record.data['tree'], 400)}", (record.index,)
-                )
+                return Finding("broken", expected, f"{fault}: {shown(record.data['tree'], 400)}", (record.index,))
         if not self._errors:
             return Finding("unclear", expected, "no error was seen")
         return Finding("holds", expected, f"{len(self._errors)} errors")
@@ -99,12 +99,12 @@ class OneReply(Judge):
 
     def step(self, record: Record) -> None:
         if record.kind == "sent" and "text" in record.data:
-            for identifier in _ids(record.data["text"]):
+            for identifier in _ID.findall(record.data["text"]):
                 self._sent[record.conn, identifier] += 1
         elif record.kind == "event" and isinstance(record.data["tree"], dict):
-            identifier = record.data["tree"].get("re")
-            if isinstance(identifier, str):
-                self._replies.setdefault((record.conn, identifier), []).append(record.index)
+            answered = record.data["tree"].get("re")
+            if isinstance(answered, str):
+                self._replies.setdefault((record.conn, answered), []).append(record.index)
 
     def end(self) -> Finding:
         expected = "one reply to each request"
@@ -118,18 +118,6 @@ class OneReply(Judge):
         return Finding("holds", expected, f"{sum(map(len, self._replies.values()))} replies")
 
 
-def _ids(text: str) -> Iterator[str]:
-    """The `id` of a request, wherever the frame names one (twice where a member stands twice)."""
-    try:
-        frame = json.loads(text, object_pairs_hook=list)
-    except (ValueError, RecursionError):
-        return
-    if isinstance(frame, list):
-        for member in frame:
-            if isinstance(member, tuple) and member[0] == "id" and isinstance(member[1], str):
-                yield member[1]
-
-
 @dataclass
 class Valid(Judge):
     """`conn` gets a message of type `type`, and it validates against the schema."""
@@ -140,12 +128,7 @@ class Valid(Judge):
     _event: Record | None = field(default=None, init=False)
 
     def step(self, record: Record) -> None:
-        if (
-            record.conn == self.conn
-            and record.kind == "event"
-            and record.index >= self.after
-            and self._event is None
-        ):
+        if record.conn == self.conn and record.kind == "event" and record.index >= self.after and self._event is None:
             tree = record.data["tree"]
             if isinstance(tree, dict) and tree.get("type") == self.type:
                 self._event = record
@@ -158,9 +141,7 @@ class Valid(Judge):
         evidence = (self._event.index,)
         if faults:
             told = "; ".join(f"{fault.pointer or '/'}: {fault.message}" for fault in faults[:3])
-            return Finding(
-                "broken", expected, f"{told}; got {shown(self._event.data['tree'], 400)}", evidence
-            )
+            return Finding("broken", expected, f"{told}; got {shown(self._event.data['tree'], 400)}", evidence)
         return Finding("holds", expected, "valid", evidence)
 
 
@@ -171,23 +152,23 @@ class FramesWithin(Judge):
     least: int = 0  # of a longest frame that must have been seen, so that the limit was put to the test
     _limit: int | None = field(default=None, init=False)
     _longest: Record | None = field(default=None, init=False)
+    _most: int = field(default=-1, init=False)
 
     def step(self, record: Record) -> None:
         if record.kind == "event" and isinstance(record.data["tree"], dict):
             limits = record.data["tree"].get("limits")
             if isinstance(limits, dict) and isinstance(limits.get("server_frame_bytes"), int):
                 self._limit = limits["server_frame_bytes"]
-        elif record.kind == "received" and record.data["opcode"] in (0, 1, 2):
-            if self._longest is None or record.data["length"] > self._longest.data["length"]:
-                self._longest = record
+        elif record.kind == "received" and record.data["opcode"] in (0, 1, 2) and record.data["length"] > self._most:
+            self._longest, self._most = record, record.data["length"]
 
     def end(self) -> Finding:
         if self._limit is None or self._longest is None:
             return Finding("unclear", "frames within server_frame_bytes", "no limit and no frame was seen")
         expected = f"no frame over {self._limit} bytes"
-        seen, evidence = f"the longest has {self._longest.data['length']} bytes", (self._longest.index,)
-        if self._longest.data["length"] > self._limit:
+        seen, evidence = f"the longest has {self._most} bytes", (self._longest.index,)
+        if self._most > self._limit:
             return Finding("broken", expected, seen, evidence)
-        if self._longest.data["length"] < self.least:
+        if self._most < self.least:
             return Finding("unclear", expected, f"{seen}, and at least {self.least} were to come", evidence)
         return Finding("holds", expected, seen, evidence)

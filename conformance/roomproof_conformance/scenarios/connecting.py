@@ -6,11 +6,12 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..actors import Client
-from ..case import Case
-from ..checks import scenario, watch
-from ..judges import Ends, First, InTurn, OneReply, Opens, Valid
-from .native import ERROR, REPLY, ask, error, pong, replied, series, turned_away
+from roomproof_conformance.actors import Client
+from roomproof_conformance.case import Case
+from roomproof_conformance.checks import scenario, watch
+from roomproof_conformance.judges import Ends, First, InTurn, OneReply, Opens, Valid
+
+from .native import REPLY, ask, error, pong, replied, series, turned_away
 
 SLACK = 2.0
 HELLO = {"type": "hello", "id": "h1"}
@@ -119,7 +120,9 @@ async def silence(case: Case) -> None:
         await case.wait(hello / 5, "no hello is said")
     for client, since, check in zip((silent, pinging), asked, ("CONN-5.silence", "CONN-5.pings"), strict=True):
         early = Ends(client.name, since.index, [4408], earliest=hello)
-        await case.must(early, "closed, but not before the time is over", check=check, wait=hello + SLACK + case.patience)
+        await case.must(
+            early, "closed, but not before the time is over", check=check, wait=hello + SLACK + case.patience
+        )
         opened = next(r for r in case.transcript if r.conn == client.name and r.kind == "handshake")
         late = Ends(client.name, opened.index, [4408], latest=hello + SLACK)
         await case.must(late, "closed in time", check=check, wait=0)
@@ -159,7 +162,9 @@ async def behind_hello(case: Case) -> None:
     ask(client, type="ping", id="p1")
     answers = [("welcome", "h1"), ("joined", "j1"), ("sent", "s1"), ("pong", "p1")]
     wheres = [{"tree": {"type": kind, "re": re}} for kind, re in answers]
-    await case.must(InTurn(client.name, wheres[:3], begin.index, of={"all_of": [REPLY, {"not": wheres[3]}]}), "answered in turn")
+    await case.must(
+        InTurn(client.name, wheres[:3], begin.index, of={"all_of": [REPLY, {"not": wheres[3]}]}), "answered in turn"
+    )
     await case.told(client, wheres[3], after=begin)
     await case.delivered(text, [witness])
 
@@ -213,7 +218,15 @@ async def one_room(case: Case) -> None:
     ask(client, type="join", id="e", room=room, history=0)
     ask(client, type="send", id="f", room=room, text=texts[2])
     ask(client, type="history", id="g", room=room)
-    answers = [("joined", "a"), ("sent", "b"), ("left", "c"), ("error", "d"), ("joined", "e"), ("sent", "f"), ("history", "g")]
+    answers = [
+        ("joined", "a"),
+        ("sent", "b"),
+        ("left", "c"),
+        ("error", "d"),
+        ("joined", "e"),
+        ("sent", "f"),
+        ("history", "g"),
+    ]
     wheres: list[Any] = [{"tree": {"type": kind, "re": re}} for kind, re in answers]
     wheres[3]["tree"]["code"] = "not_joined"
     wheres[6]["tree"]["messages"] = [{"text": texts[0]}, {"text": texts[2]}]
@@ -228,10 +241,17 @@ async def each_type(case: Case) -> None:
     client = await case.member(room)
     begin = case.mark("one of each")
     requests: list[dict[str, Any]] = [
-        {"type": "ping"}, {"type": "join", "room": room}, {"type": "send", "room": room, "text": "x"},
-        {"type": "history", "room": room}, {"type": "presence", "room": room}, {"type": "auth", "token": "x"},
-        {"type": "hello"}, {"type": "send", "room": room}, {"type": "x-unheard-of"}, {"type": "leave", "room": room},
-    ]  # fmt: skip
+        {"type": "ping"},
+        {"type": "join", "room": room},
+        {"type": "send", "room": room, "text": "x"},
+        {"type": "history", "room": room},
+        {"type": "presence", "room": room},
+        {"type": "auth", "token": "x"},
+        {"type": "hello"},
+        {"type": "send", "room": room},
+        {"type": "x-unheard-of"},
+        {"type": "leave", "room": room},
+    ]
     for number, request in enumerate(requests):
         ask(client, id=f"each{number}", **request)
     for number, request in enumerate(requests):
@@ -258,13 +278,31 @@ async def unknown_members(case: Case) -> None:
     """Members that a request does not have are ignored at every level, those named like the server's own too."""
     room = case.room()
     witness = await case.member(room)
-    forged = {"from": {"id": "guest:forged", "name": "forged"}, "seq": 999999, "ts": 1, "epoch": "forged", "user": "forged",
-              "__proto__": {"admin": True}, "constructor": None, "re": "x", "x": [[{}]]}  # fmt: skip
+    forged = {
+        "from": {"id": "guest:forged", "name": "forged"},
+        "seq": 999999,
+        "ts": 1,
+        "epoch": "forged",
+        "user": "forged",
+        "__proto__": {"admin": True},
+        "constructor": None,
+        "re": "x",
+        "x": [[{}]],
+    }
     client = await _connected(case)
-    hello = ask(client, type="hello", id="h1", auth={"scheme": "guest", **forged}, client={"name": "k", "version": "1", **forged}, **forged)
+    hello = ask(
+        client,
+        type="hello",
+        id="h1",
+        auth={"scheme": "guest", **forged},
+        client={"name": "k", "version": "1", **forged},
+        **forged,
+    )
     await case.told(client, {"kind": "welcome"}, after=hello)
     welcome = next(r.event for r in case.transcript if r.kind == "event" and r.conn == client.name)
-    await replied(case, client, ask(client, type="join", id="j1", room=room, **forged), {"type": "joined", "re": "j1"}, "join")
+    await replied(
+        case, client, ask(client, type="join", id="j1", room=room, **forged), {"type": "joined", "re": "j1"}, "join"
+    )
     text = case.text()
     sent = ask(client, type="send", id="s1", room=room, text=text, **forged)
     await replied(case, client, sent, {"type": "sent", "re": "s1", "epoch": {"not": "forged"}, "seq": 1}, "send")
@@ -284,7 +322,9 @@ async def capabilities(case: Case) -> None:
     some = await _connected(case)
     listed = ["x-unheard-of", "typing", "", "edits"]
     begin = ask(some, **HELLO, caps=listed)
-    await replied(case, some, begin, {"type": "welcome", "caps": {"items": {"in": listed[1:2] + listed[3:]}}}, "some asked for")
+    await replied(
+        case, some, begin, {"type": "welcome", "caps": {"items": {"in": listed[1:2] + listed[3:]}}}, "some asked for"
+    )
 
 
 BAD_HELLO: dict[str, tuple[str, Any, str | None]] = {

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from functools import partial
 
-from ..actors import Client, Op
-from ..case import Case
-from ..checks import scenario
-from ..dialects import Claims
-from ..frames import CLOSE, Frame, serialize
-from ..judges import Arrives, Contiguous, Ends, Opens
-from ..judges.closing import AnswersClose, EchoesCode, EndsTcp, SaysClose
-from ..transport import Unreachable
+from roomproof_conformance.actors import Client, Op
+from roomproof_conformance.case import Case
+from roomproof_conformance.checks import scenario
+from roomproof_conformance.dialects import Claims
+from roomproof_conformance.frames import CLOSE, serialize
+from roomproof_conformance.judges import Arrives, Contiguous, Ends, Opens
+from roomproof_conformance.judges.closing import AnswersClose, EchoesCode, EndsTcp, SaysClose
+from roomproof_conformance.transport import Unreachable
+
+from .one_write import acting, closing, in_one_write
 from .presence import about, grace
 
 SLACK = 2.0
@@ -24,19 +26,6 @@ PACE = 2e6
 """Bytes per second of the slow reader of DISC-10."""
 TROUBLE = {"kind": {"in": ["error", "rate_limited", "kicked", "closing"]}}
 """What nobody must get because somebody else is gone."""
-
-
-def wire(client: Client, action: str, **args: Any) -> bytes:
-    """The bytes of the frames that the dialect writes for an action, to be sent in one write with others."""
-    frames = []
-    for outgoing in client.session.begin(action, **args).outgoing:
-        payload = outgoing.payload.encode() if isinstance(outgoing.payload, str) else outgoing.payload
-        frames.append(serialize(Frame(2 if outgoing.binary else 1, payload, masked=True)))
-    return b"".join(frames)
-
-
-def close_frame(code: int = 1000) -> bytes:
-    return serialize(Frame(CLOSE, code.to_bytes(2, "big"), masked=True))
 
 
 # -- polite ends ------------------------------------------------------------------------------------
@@ -91,8 +80,8 @@ async def last_words(case: Case) -> None:
     for hang_up in (False, True):
         leaver = await case.member(room)
         texts = [case.text(f"last{n}") for n in range(3)]
-        data = b"".join(wire(leaver, "send", room=room, text=text) for text in texts)
-        sent = leaver.raw_bytes(data + close_frame())
+        frames = [frame for text in texts for frame in acting(leaver, "send", room=room, text=text)]
+        sent = in_one_write(leaver, *frames, closing())
         if hang_up:
             leaver.half_close()
         await case.in_order(witness, room, texts, after=sent)
@@ -107,8 +96,8 @@ async def whole_visit(case: Case) -> None:
     guest = case.stranger()
     await guest.connect()
     text = case.text("visit")
-    acts = wire(guest, "identify") + wire(guest, "join", room=room) + wire(guest, "send", room=room, text=text)
-    sent = guest.raw_bytes(acts + close_frame())
+    enters = acting(guest, "identify") + acting(guest, "join", room=room)
+    sent = in_one_write(guest, *enters, *acting(guest, "send", room=room, text=text), closing())
     await case.told(witness, {"kind": "message", "text": text}, after=sent, says="the visitor is heard")
 
 
@@ -150,10 +139,10 @@ async def fin(case: Case) -> None:
 
 @scenario("DISC-2.half-frame", needs="rooms")
 async def half_frame(case: Case) -> None:
-    """A member whose connection is reset in the middle of a frame disturbs nobody, and half a message reaches nobody."""
+    """A member whose connection is reset in the middle of a frame disturbs nobody."""
 
     def vanish(victim: Client, room: str) -> None:
-        data = wire(victim, "send", room=room, text=case.text("half"))
+        data = serialize(acting(victim, "send", room=room, text=case.text("half"))[0])
         victim.raw_bytes(data[: len(data) // 2])
         victim.reset()
 
@@ -176,7 +165,11 @@ async def newcomer(case: Case, room: str) -> Client:
 @scenario("DISC-2.two-at-once", needs="rooms", hostile=True)
 async def two_at_once(case: Case) -> None:
     """When two of three members vanish at the same moment, the third goes on, and a newcomer can join and be heard."""
-    for first, second in ((Client.reset, Client.send_close), (Client.reset, Client.reset), (Client.send_close, Client.send_close)):
+    for first, second in (
+        (Client.reset, Client.send_close),
+        (Client.reset, Client.reset),
+        (Client.send_close, Client.send_close),
+    ):
         room = case.room()
         stays, one, two = await case.members(room, 3)
         for client in (one, two, stays):
@@ -195,7 +188,6 @@ async def two_at_once(case: Case) -> None:
 # -- who is shown gone -------------------------------------------------------------------------------------
 
 
-
 def silence(claims: Claims) -> float:
     """The most seconds until a silent loss shows."""
     beat = claims.heartbeat
@@ -208,7 +200,9 @@ async def watched(case: Case, room: str) -> tuple[Client, Client]:
     begin = case.mark("a polite departure")
     await polite.close()
     wait = grace(case.claims) + SLACK
-    await case.told(watcher, about(case, polite, "left"), after=begin, says="who goes is shown gone", role="given", wait=wait)
+    await case.told(
+        watcher, about(case, polite, "left"), after=begin, says="who goes is shown gone", role="given", wait=wait
+    )
     return watcher, victim
 
 
@@ -267,14 +261,14 @@ async def others_go_on(case: Case) -> None:
         ops: list[Op] = []
         for speaker in speakers[1:]:
             ops += [await case.say(speaker, room, padded(case, size)) for _ in range(each)]
-        await case.until(lambda last=ops[-1].text: last in listener.heard, case.patience)
+        await case.until(partial(listener.heard.__contains__, ops[-1].text), case.patience)
         await heard_soon(case, speakers[0], listener, room)
         if case.watch.now() > begin + 3.0:
             break
 
 
 async def burst(case: Case, room: str, size: int, count: int) -> Op:
-    """A newcomer says as many of the largest texts as the limit lets pass at once; the last of these, answered or not."""
+    """A newcomer says the largest texts, `count` of them at once; the last one, answered or not."""
     sender = await case.client()
     await case.given_join(sender, room, history=0)
     ops = [sender.send(room, padded(case, size, '"')) for _ in range(count)]
@@ -294,12 +288,12 @@ async def burst(case: Case, room: str, size: int, count: int) -> Op:
     waits=lambda _: 7.0,
     titles={
         "DISC-7.no-hole": "What a client that stopped reading can still read has no hole.",
-        "DISC-8.full-queue": "While the queue of one member fills up and overflows, messages reach the others within 1 s.",
-        "DISC-10.eight-joins": "Eight pipelined joins of rooms full of the largest texts succeed for one who reads 2 MB/s.",
+        "DISC-8.full-queue": "While one member's queue fills up and overflows, messages reach the others within 1 s.",
+        "DISC-10.eight-joins": "Eight pipelined joins of rooms full of the largest texts succeed at 2 MB/s.",
     },
 )
 async def stalled_reader(case: Case) -> None:
-    """A client that stops reading, but goes on sending, is let go before `queue_bytes` and 8 MiB were addressed to it."""
+    """Who stops reading, but goes on sending, is let go before `queue_bytes` and 8 MiB were addressed to it."""
     limits = case.advertised["limits"]
     size, each = limits["text_bytes"], limits["messages"]["count"]
     rooms = [case.room() for _ in range(8)]
@@ -323,7 +317,9 @@ async def stalled_reader(case: Case) -> None:
             await heard_soon(case, speaker, listener, rooms[0], "DISC-8.full-queue")
     case.mark(f"{addressed} bytes were addressed to {stalled.name}")
     stalled.thaw()
-    await case.must(Ends(stalled.name, frozen.index, [4002], tcp=True), "who stopped reading is let go", go_on=True, wait=2.0)
+    await case.must(
+        Ends(stalled.name, frozen.index, [4002], tcp=True), "who stopped reading is let go", go_on=True, wait=2.0
+    )
     case.stated(Contiguous(conn=stalled.name), "what it could read has no hole", check="DISC-7.no-hole")
     reader = await case.client(receive_buffer=65536)
     joins = [reader.join(room) for room in rooms]
@@ -366,7 +362,9 @@ async def no_answer(case: Case) -> None:
         client.frame(opcode, payload, mask=mask)
         if await case.until(closed, 1.0):
             break
-    await case.given(SaysClose(client.name, begin.index), "the server closes for a frame that it may not accept", wait=0)
+    await case.given(
+        SaysClose(client.name, begin.index), "the server closes for a frame that it may not accept", wait=0
+    )
     await case.must(EndsTcp(client.name), "the server ends TCP", wait=12.0)
 
 

@@ -12,10 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ..actors import Client
-from ..case import Case
-from ..judges import Enters, Heard, Recalls
-from ..transport import Unreachable
+from roomproof_conformance.actors import Client
+from roomproof_conformance.case import Case
+from roomproof_conformance.judges import Enters, Heard, Recalls
+from roomproof_conformance.transport import Unreachable
 
 _HOLE = "\N{REPLACEMENT CHARACTER}here\N{REPLACEMENT CHARACTER}"
 _EXTRA = "x_roomproof"
@@ -115,7 +115,9 @@ def _drop(tree: Any, at: Path) -> Any:
     return copied
 
 
-async def heard(case: Case, speaker: Client, room: str, listener: Client, *, check: str, unless_ended: bool = False) -> None:
+async def heard(
+    case: Case, speaker: Client, room: str, listener: Client, *, check: str, unless_ended: bool = False
+) -> None:
     """`speaker` says something in `room`, and `listener` must hear it."""
     op = await case.say(speaker, room)
     says = f"{speaker.name} is heard by {listener.name}"
@@ -123,24 +125,27 @@ async def heard(case: Case, speaker: Client, room: str, listener: Client, *, che
 
 
 async def others_go_on(case: Case, room: str, one: Client, two: Client, *, kept: list[str], check: str) -> None:
-    """The members `one` and `two` hear each other, a new client can join, is given what was `kept`, hears and is heard."""
+    """`one` and `two` hear each other; a new client can join, is given what was `kept`, hears and is heard."""
     await heard(case, one, room, two, check=check)
     newcomer, came_in = await _enter(case, room)
     elsewhere = "" if came_in else (await _enter(case, case.room()))[0].name
     await case.must(Enters(newcomer.name, elsewhere), "a new client can join the same room", check=check, wait=0)
     if "history" in case.target.capabilities:
-        await case.must(Recalls(newcomer.name, kept), "the new client is given what was said before", check=check, wait=1)
+        await case.must(
+            Recalls(newcomer.name, kept), "the new client is given what was said before", check=check, wait=1
+        )
     await heard(case, newcomer, room, two, check=check)
     await heard(case, two, room, newcomer, check=check)
 
 
 async def _enter(case: Case, room: str) -> tuple[Client, bool]:
-    """A new client that tries to join, and whether it came in. Nothing is stated: a bad frame may have made it impossible."""
+    """A new client that tries to join, and whether it came in; nothing is stated about it yet."""
     client = case.stranger(room)
     with suppress(Unreachable):
-        if await client.connect():
-            ops = [case.identify(client)] if client.offers("identify") else []
-            if all([(await op).ok for op in ops]) and client.offers("join"):
-                ops.append(client.join(room))
-            return client, all([(await op).ok for op in ops])
+        came_in = await client.connect()
+        if came_in and client.offers("identify"):
+            came_in = (await case.identify(client)).ok
+        if came_in and client.offers("join"):
+            came_in = (await client.join(room)).ok
+        return client, came_in
     return client, False

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..actors import Client
-from ..case import Case
-from ..checks import scenario
-from ..dialects import Claims
-from ..judges import Reacts
-from ..transcript import Record
+from roomproof_conformance.actors import Client
+from roomproof_conformance.case import Case
+from roomproof_conformance.checks import scenario
+from roomproof_conformance.dialects import Claims
+from roomproof_conformance.judges import Reacts
+from roomproof_conformance.transcript import Record
+
 from .drafts import Draft, heard, others_go_on
 
 Write = Callable[[Client, Draft], Record]
@@ -32,7 +33,8 @@ class Kind:
     """One way to spoil a frame: the situation's name, what it is in words, and how it is written.
 
     `requirement` is the sentence that says what the sender may expect; `claim` is the dialect's name of the kind
-    (None: it has none, and no promise covers it); `allowed` and `tolerated` are outcomes (see `judges.Reacts`) for a target that promises nothing.
+    (None: it has none, and no promise covers it); `allowed` and `tolerated` are outcomes (see `judges.Reacts`) for a
+    target that promises nothing.
     """
 
     name: str
@@ -106,7 +108,13 @@ NOT_JSON = [
     Kind("nan", "NaN as a value", "ERR-2", text(lambda d: d.with_extra("NaN")), "not_json"),
     Kind("infinity", "Infinity as a value", "ERR-2", text(lambda d: d.with_extra("-Infinity")), "not_json"),
     Kind("deep-nesting", "Arrays nested 8,000 deep", "ERR-3", text(lambda d: d.with_extra(DEEP)), "default"),
-    Kind("long-integer", "An integer of 5,000 digits for a text", "ERR-3", text(lambda d: d.with_text(LONG)), "wrong_type"),
+    Kind(
+        "long-integer",
+        "An integer of 5,000 digits for a text",
+        "ERR-3",
+        text(lambda d: d.with_text(LONG)),
+        "wrong_type",
+    ),
 ]
 
 NOT_A_REQUEST = [
@@ -114,7 +122,13 @@ NOT_A_REQUEST = [
     Kind("array", "An empty array", "ERR-4", text(lambda d: "[]"), "not_object"),
     Kind("string-or-number", "A string, then a number", "ERR-4", texts(lambda d: '"hi"', lambda d: "7"), "not_object"),
     Kind("no-type", "An object that does not say what it wants", "ERR-4", text(Draft.without_kind), "unknown_type"),
-    Kind("unknown-type", "An operation that does not exist", "ERR-6", text(lambda d: d.of_kind("frobnicate")), "unknown_type"),
+    Kind(
+        "unknown-type",
+        "An operation that does not exist",
+        "ERR-6",
+        text(lambda d: d.of_kind("frobnicate")),
+        "unknown_type",
+    ),
     Kind("no-text", "A message without its text", "ERR-10", text(Draft.without_text), "missing_field"),
     Kind(
         "ill-typed-text",
@@ -124,7 +138,9 @@ NOT_A_REQUEST = [
         "wrong_type",
     ),
     Kind("binary-json", "A valid message in a binary frame", "ERR-7", frame(2, lambda d: d.octets), "binary"),
-    Kind("binary-garbage", "A binary frame with garbage", "ERR-7", frame(2, lambda d: b"\x00\xff\xfe\x80\x01"), "binary"),
+    Kind(
+        "binary-garbage", "A binary frame with garbage", "ERR-7", frame(2, lambda d: b"\x00\xff\xfe\x80\x01"), "binary"
+    ),
 ]
 
 ODD = [
@@ -153,13 +169,25 @@ ODD = [
         STAYS,
         ENDS,
     ),
-    Kind("nul", "U+0000 in the text", "ERR-10", text(lambda d: d.with_text(rf'"{d.text}\u0000"')), "default", STAYS, ENDS),
-    Kind("duplicate-member", "The text given twice", "ERR-10", text(lambda d: d.text_twice("first")), None, STAYS, ENDS),
+    Kind(
+        "nul", "U+0000 in the text", "ERR-10", text(lambda d: d.with_text(rf'"{d.text}\u0000"')), "default", STAYS, ENDS
+    ),
+    Kind(
+        "duplicate-member", "The text given twice", "ERR-10", text(lambda d: d.text_twice("first")), None, STAYS, ENDS
+    ),
 ]
 
 FRAMING = [
-    Kind("bad-utf8", "Text that is not UTF-8", "ERR-9", frame(1, lambda d: d.octets.replace(b"bad", b"b\xff\xc3(")), "bad_utf8"),
-    Kind("bad-utf8-fragments", "Text whose fragments together are not UTF-8", "ERR-9", (_utf8_in_fragments,), "bad_utf8"),
+    Kind(
+        "bad-utf8",
+        "Text that is not UTF-8",
+        "ERR-9",
+        frame(1, lambda d: d.octets.replace(b"bad", b"b\xff\xc3(")),
+        "bad_utf8",
+    ),
+    Kind(
+        "bad-utf8-fragments", "Text whose fragments together are not UTF-8", "ERR-9", (_utf8_in_fragments,), "bad_utf8"
+    ),
     Kind("unmasked", "A frame that is not masked", "ERR-9", frame(1, lambda d: d.octets, mask=False)),
     Kind("reserved-bit", "A frame with a reserved bit", "ERR-9", frame(1, lambda d: d.octets, rsv=2)),
     Kind("reserved-opcode", "A frame of a reserved opcode", "ERR-9", frame(3, lambda d: d.octets)),
@@ -182,7 +210,9 @@ async def _spoil(case: Case, kind: Kind, allowed: list[str], tolerated: list[str
     for write in kind.writes:
         sent = write(culprit, draft)
         judge = Reacts(culprit.name, sent.index, allowed, tolerated, draft.text)
-        await case.must(judge, f"{kind.what}: the server's answer to {culprit.name}", check=own, wait=case.patience / 5, go_on=True)
+        await case.must(
+            judge, f"{kind.what}: the server's answer to {culprit.name}", check=own, wait=case.patience / 5, go_on=True
+        )
         if culprit.ended:
             break
     if set(allowed) & set(STAYS):
@@ -229,10 +259,11 @@ for _kind in [*NOT_JSON, *NOT_A_REQUEST, *ODD, *map(_ending, FRAMING)]:
     titles={"ERR-14.oversize": "A message over the size limit harms nobody else: members, newcomers, history, server."},
 )
 async def oversize(case: Case) -> None:
-    """A message over the size limit is refused as promised: close 1009, or an error where only the text's size is limited."""
+    """A message over the size limit is refused as promised: close 1009, or an error where only texts are limited."""
     sizes = case.claims.sizes
-    allowed, tolerated = ("close 1009",), ("tcp-close",)
+    allowed: tuple[str, ...] = ("close 1009",)
+    tolerated: tuple[str, ...] = ("tcp-close",)
     if sizes.frame_bytes is None:
-        allowed, tolerated = ("error", "close 1009"), ("close", "tcp-close")
+        allowed, tolerated = ("error", "close 1009"), ENDS
     kind = Kind("oversize", "A message over the size limit", "ERR-8", (_oversize,), "oversize", allowed, tolerated)
     await _spoil(case, kind, *kind.outcomes(case.claims))

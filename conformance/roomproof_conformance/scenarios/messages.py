@@ -45,9 +45,9 @@ async def acknowledged(case: Case) -> None:
     room = case.room()
     speaker, listener = await case.members(room, 2)
     ops = [speaker.send(room, mid=f"mid-{n}-{case.text()}" if n % 2 else None) for n in range(burst(case, 5))]
-    for n, op in enumerate(ops, 1):
-        fresh = {"type": "sent", "room": room, "seq": n, "duplicate": False}
-        await case.answered(op, {"tree": {**fresh, "re": op.exchange.ref, "ts": {"is": "integer"}}})
+    for op in ops:
+        numbers = {"seq": {"is": "integer"}, "ts": {"is": "integer"}, "epoch": {"is": "string"}}
+        await case.answered(op, {"tree": {"type": "sent", "re": op.exchange.ref, "room": room, **numbers}})
         await case.delivered(op, [listener, speaker], role="given")
     await case.must(Acknowledged([op.index for op in ops]), "each sent is about its message")
 
@@ -60,7 +60,7 @@ async def once(case: Case) -> None:
     op = await case.say(speaker, room)
     await case.delivered(op, hearers(case, speaker, others))
     fence = await case.say(others[0], room)
-    await case.delivered(fence, [other for other in others[1:]], role="given")
+    await case.delivered(fence, list(others[1:]), role="given")
 
 
 @scenario("MSG-2.many", needs="rooms", conns=6)
@@ -114,23 +114,23 @@ async def rooms_apart(case: Case) -> None:
 
 
 async def _begun(case: Case, **first: str) -> tuple[Op, Client]:
-    """A room with one message, and a member who has seen it."""
+    """A room with one message, acknowledged, and a member who has seen it."""
     room = case.room()
     speaker, watcher = await case.members(room, 2)
-    op = await case.say(speaker, room, **first)
+    op = await case.answered(await case.say(speaker, room, **first), role="given")
     await case.delivered(op, [watcher], role="given")
     return op, watcher
 
 
 async def _without_trace(case: Case, first: Op, watcher: Client, refused: list[Op]) -> None:
-    """State that the refused sends took no number and are nowhere; `first` was number 1 before them."""
+    """State that the refused sends took no number and are nowhere; `first` was sent before them."""
     room = str(first.args["room"])
     second = await case.say(first.client, room)
-    here = {"kind": "message", "text": second.text, "seq": 2}
-    await case.must(Arrives(watcher.name, here), "the next message is number 2")
+    here = {"kind": "message", "text": second.text, "seq": first.field("seq", 0) + 1}
+    await case.must(Arrives(watcher.name, here), "the next message has the next number")
     newcomer = await case.client()
-    page = Page(newcomer.join(room).index, {"tree": {"head": 2}}, ok=True, texts=[first.text, second.text])
-    await case.must(page, "the room keeps two messages")
+    page = Page(newcomer.join(room).index, ok=True, texts=[first.text, second.text], numbered=False, ordered=False)
+    await case.must(page, "the room keeps these two messages")
     judge = NoTrace([op.index for op in refused], least=len(refused))
     await case.must(judge, "what was refused came to nobody")
 
@@ -282,9 +282,10 @@ async def numbered(case: Case) -> None:
     for _ in range(burst(case, 5)):
         ops.append(await case.say(speaker, room))
         speaker.begin("ping")
-        speaker.join(room, history=0)
-    for number, op in enumerate(ops, 1):
-        await case.answered(op, {"seq": number})
+        speaker.join(room, history=1)
+    await case.answered(ops[0], {"seq": {"is": "integer"}}, role="given")
+    for number, op in enumerate(ops, int(ops[0].field("seq"))):
+        await case.answered(op, {"seq": number}, says=f"number {number} in sending order")
     await case.in_order(listener, room, [op.text for op in ops])
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..actors import Client
-from ..case import Case
-from ..judges import First, InTurn
-from ..transcript import Record
+from roomproof_conformance.actors import Client
+from roomproof_conformance.case import Case
+from roomproof_conformance.judges import First, InTurn
+from roomproof_conformance.transcript import Record
 
 REPLY = {"tree": {"members": {"re": {"exists": True}}}}
 """Every reply carries `re`, be it null; nothing else does."""
@@ -26,24 +26,32 @@ def error(code: str | list[str], *, re: Any, fatal: bool = False, **more: Any) -
     return {"type": "error", "re": re, "code": {"in": code} if isinstance(code, list) else code, "fatal": fatal, **more}
 
 
-async def replied(case: Case, client: Client, sent: Record, where: dict[str, Any], what: str, *, check: str | None = None) -> None:
-    """The next reply after the frame written in record `sent` has a tree like `where`. Only one request may be under way."""
+async def replied(
+    case: Case, client: Client, sent: Record, where: dict[str, Any], what: str, *, check: str | None = None
+) -> None:
+    """The next reply after the frame of record `sent` has a tree like `where`. Only one request may be under way."""
     await case.must(First(client.name, {"tree": where}, sent.index, REPLY), what, check=check)
 
 
-async def series(case: Case, client: Client, frames: dict[str, str], where: dict[str, Any], *, check: str | None = None) -> None:
+async def series(
+    case: Case, client: Client, frames: dict[str, str], where: dict[str, Any], *, check: str | None = None
+) -> None:
     """Each frame, written when the one before was answered, gets a reply like `where`; the names say what they are."""
     for name, frame in frames.items():
         await replied(case, client, client.raw_text(frame), where, f"{name}: the answer", check=check)
 
 
-async def turned_away(case: Case, client: Client, where: dict[str, Any], code: int, *, check: str | None = None) -> None:
+async def turned_away(
+    case: Case, client: Client, where: dict[str, Any], code: int, *, check: str | None = None
+) -> None:
     """All that `client` is told is one error like `where`; then its connection is closed with `code`.
 
     A second for the error to come and one more for the Close behind it (section 4).
     """
     told = case.mark(f"{client.name} is told")
-    await case.ended(client, codes=[code], after=told, latest=2.0, check=check, says=f"{client.name} is turned away with {code}")
+    await case.ended(
+        client, codes=[code], after=told, latest=2.0, check=check, says=f"{client.name} is turned away with {code}"
+    )
     once = InTurn(client.name, [{"tree": where}], of={"kind": {"not": "heartbeat"}})
     await case.must(once, "one fatal error before it, and nothing else", check=check, wait=0)
 

@@ -8,6 +8,7 @@ from typing import Any
 from roomproof_conformance.actors import Client
 from roomproof_conformance.case import Case
 from roomproof_conformance.checks import scenario
+from roomproof_conformance.judges import Arrives, Replied
 from roomproof_conformance.judges.replay import Page
 
 from .history import bound
@@ -30,12 +31,10 @@ class Book:
     def head(self) -> int:
         return len(self.texts)
 
-    async def shows(
-        self, low: int, high: int, *, more: bool, check: str | None = None, **cursor: Any
-    ) -> None:
+    async def shows(self, low: int, high: int, *, more: bool, check: str | None = None, **cursor: Any) -> None:
         """State that the page asked for by `cursor` is `low`..`high`, and whether there is more."""
         op = self.reader.begin("history", room=self.room, **cursor)
-        where = {"tree": {"type": "history", "more": more, "head": self.head, "first": self.first}}
+        where = {"tree": {"type": "history", "more": more}}
         page = Page(op.index, where, ok=True, low=low, texts=self.texts[low - 1 : high])
         asked = ", ".join(f"{name}: {value}" for name, value in cursor.items()) or "no cursor"
         shown = f"{low}..{high}" if high >= low else "nothing"
@@ -45,19 +44,29 @@ class Book:
         await self.shows(1, 0, more=False, check=check, **cursor)
 
 
-async def small(case: Case, count: int = 12) -> Book:
-    """A room of `count` messages, all of them kept."""
+async def _opened(case: Case, count: int, first: int) -> Book:
+    """A room of `count` messages, which has numbered them from 1 and kept them from `first` on."""
     room = case.room()
     reader = await case.member(room)
-    return Book(case, reader, room, await case.fill(room, count, watcher=reader) if count else [], 1)
+    texts = await case.fill(room, count, watcher=reader) if count else []
+    if texts:
+        newest = {"kind": "message", "text": texts[-1], "seq": count}
+        await case.given(Arrives(reader.name, newest), f"the newest message is number {count}")
+    again = await case.client()
+    stated = Replied(again.join(room, history=1).index, {"tree": {"head": count, "first": first}}, ok=True)
+    await case.given(stated, f"the room keeps {first}..{count}")
+    await again.close()
+    return Book(case, reader, room, texts, first)
+
+
+async def small(case: Case, count: int = 12) -> Book:
+    """A room of `count` messages, all of them kept."""
+    return await _opened(case, count, 1)
 
 
 async def full(case: Case, over: int = 20) -> Book:
     """A room that has lost its `over` oldest messages."""
-    room, keeps = case.room(), await bound(case)
-    reader = await case.member(room)
-    texts = await case.fill(room, keeps + over, watcher=reader)
-    return Book(case, reader, room, texts, over + 1)
+    return await _opened(case, await bound(case) + over, over + 1)
 
 
 @scenario("HIST-3.empty-list", needs="native")
@@ -66,9 +75,7 @@ async def empty_list(case: Case) -> None:
     book = await small(case, 4)
     where = {"tree": {"head": 4, "first": 1}}
     joining = await case.client()
-    await case.must(
-        Page(joining.join(book.room, history=0).index, where, ok=True), "head 4, first 1, nothing else"
-    )
+    await case.must(Page(joining.join(book.room, history=0).index, where, ok=True), "head 4, first 1, nothing else")
     nothing_yet = {"tree": {"head": 0, "first": 1}}
     new = Page(joining.join(case.room(), history=0).index, nothing_yet, ok=True)
     await case.must(new, "a new room has head 0 and first 1")
@@ -99,6 +106,8 @@ async def latest(case: Case) -> None:
     await book.shows(2, 12, limit=11, more=True)
     await book.shows(1, 12, limit=100, more=False)
     await book.shows(1, 12, more=False)
+    again = book.reader.begin("history", room=book.room, limit=1)
+    await case.answered(again, {"tree": {"head": 12, "first": 1}}, says="and what the room keeps is stated")
 
 
 @scenario("HIST-5.backwards", needs="native")
@@ -195,7 +204,7 @@ async def edges(case: Case) -> None:
 
 @scenario("HIST-8.empty-room", needs="native")
 async def empty_room(case: Case) -> None:
-    """In a room in which nothing was said every page is empty, with head 0 and first 1."""
+    """In a room in which nothing was said every page is empty."""
     book = await small(case, 0)
     await book.shows_nothing()
     for cursor in (0, 1, 2, LARGEST):

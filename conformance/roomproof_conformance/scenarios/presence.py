@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..actors import Client
-from ..case import Case
-from ..checks import scenario
-from ..dialects import Claims
-from ..dialects.claims import Presence
-from ..frames import Frame, serialize
-from ..judges.presence import ComesAt, Framed
+from roomproof_conformance.actors import Client
+from roomproof_conformance.case import Case
+from roomproof_conformance.checks import scenario
+from roomproof_conformance.dialects import Claims
+from roomproof_conformance.dialects.claims import Presence
+from roomproof_conformance.judges.presence import ComesAt, Framed
+
+from .one_write import acting, in_one_write
 
 SLACK = 2.0
 """Seconds of slack that the protocol grants to bounds on time."""
@@ -117,7 +118,9 @@ async def second_connection(case: Case) -> None:
     await case.delivered(fence, [watcher], role="given")
     end = case.mark("the last connection ends")
     for where in (came, went):
-        case.never(watcher, where, fence=fence, after=between, until=end, says="one connection more or less is no event")
+        case.never(
+            watcher, where, fence=fence, after=between, until=end, says="one connection more or less is no event"
+        )
     await second.close()
     if claimed(case.claims).leave:
         wait = grace(case.claims) + SLACK
@@ -262,7 +265,8 @@ async def one_write(case: Case) -> None:
     watcher = await case.member(room)
     comer = await case.client()
     texts = [case.text() for _ in range(3)]
-    acts = [("join", {}), *(("send", {"text": text}) for text in texts), ("leave", {})]
-    frames = [Frame(1, comer.rendered(act, room=room, **args).encode(), masked=True) for act, args in acts]
-    sent = comer.raw_bytes(b"".join(serialize(frame) for frame in frames))
+    frames = acting(comer, "join", room=room)
+    for text in texts:
+        frames += acting(comer, "send", room=room, text=text)
+    sent = in_one_write(comer, *frames, *acting(comer, "leave", room=room))
     await case.must(framing(case, watcher, comer, texts, sent.index), "events frame the messages")

@@ -50,7 +50,7 @@ async def burst(case: Case) -> None:
     needs="rate_limit counted_limit refusals",
     waits=lambda claims: 3 * window(claims),
     titles={
-        "RATE-2.sustained": "However fast a user tries, none is refused while fewer than allowed were admitted in the window.",
+        "RATE-2.sustained": "However fast a user tries, none is refused while fewer than allowed stand in the window.",
         "RATE-8.rejected-tries": "Refused tries do not keep the block alive: who goes on trying gets the full rate.",
     },
 )

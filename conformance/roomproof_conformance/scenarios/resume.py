@@ -35,6 +35,13 @@ class Past:
     async def more(self, count: int) -> None:
         """`count` more messages are sent while the watcher is there."""
         self.texts += await self.case.fill(self.room, count, watcher=self.watcher)
+        newest = {"kind": "message", "text": self.texts[-1], "epoch": self.epoch, "seq": self.head}
+        await self.case.given(Arrives(self.watcher.name, newest), f"the newest message is number {self.head}")
+
+    async def lost(self, first: int) -> None:
+        """Presuppose that the oldest message that is kept is `first`."""
+        op = self.watcher.begin("history", room=self.room, limit=1)
+        await self.case.given(Replied(op.index, {"tree": {"first": first}}, ok=True), f"{first} is the oldest")
 
     def at(self, seq: int, epoch: str | None = None) -> dict[str, Any]:
         """The position after message `seq`, as `join` takes it."""
@@ -47,15 +54,15 @@ class Past:
 
     async def recovers(self, op: Op, seq: int, *, says: str = "", check: str | None = None) -> None:
         """State that everything after `seq` is recovered, and nothing else comes with it."""
-        where = {"tree": {"type": "joined", "recovered": True, "epoch": self.epoch, "head": self.head}}
-        page = Page(op.index, where, ok=True, low=seq + 1, texts=self.texts[seq:])
+        where = {"tree": {"type": "joined", "recovered": True, "epoch": self.epoch}}
+        page = Page(op.index, where, ok=True, low=seq + 1, texts=self.texts[seq:], ordered=False)
         await self.case.must(page, says or f"all after {seq} is recovered", check=check, go_on=True)
 
     async def begins_anew(self, op: Op, history: int, says: str, **fields: Any) -> None:
         """State that nothing is recovered and the newest `history` messages are given instead; `fields` say why."""
-        where = {"tree": {"type": "joined", "recovered": False, "head": self.head, **fields}}
+        where = {"tree": {"type": "joined", "recovered": False, **fields}}
         low = max(1, self.head - history + 1)
-        page = Page(op.index, where, ok=True, low=low, texts=self.texts[low - 1 :])
+        page = Page(op.index, where, ok=True, low=low, texts=self.texts[low - 1 :], ordered=False)
         await self.case.must(page, says, go_on=True)
 
 
@@ -112,6 +119,7 @@ async def oldest_place(case: Case) -> None:
     """`first` - 1 is the oldest place from which everything can be recovered, in a room that has lost messages."""
     keeps = await bound(case)
     room = await past(case, keeps + 15)
+    await room.lost(16)
     for seq in (15, 16):
         op = await room.back(seq)
         await room.recovers(op, seq)
@@ -154,13 +162,14 @@ async def too_old(case: Case) -> None:
     """A place before `first` - 1 gives `too_old`, says how many are lost for good, and gives the normal history."""
     keeps = await bound(case)
     room = await past(case, keeps + 15)
+    await room.lost(16)
     for seq in (14, 5, 0):
         op = await room.back(seq)
-        lost = {"reason": "too_old", "missed": 15 - seq, "first": 16}
+        lost = {"reason": "too_old", "missed": 15 - seq}
         await room.begins_anew(op, keeps, f"from {seq} on, {15 - seq} are lost", **lost)
         await op.client.close()
     op = await room.back(3, history=5)
-    lost = {"reason": "too_old", "missed": 12, "first": 16}
+    lost = {"reason": "too_old", "missed": 12}
     await room.begins_anew(op, 5, "the normal history is what `history` asks for", **lost)
 
 
@@ -210,7 +219,7 @@ async def under_fire(case: Case) -> None:
     for speaker in speakers * 4:
         texts.append((await case.say(speaker, room.room)).text)
         if len(texts) % 3 == 0 and len(joins) < len(returning):
-            joins.append(returning[len(joins)].join(room.room, after=room.at(2), history=0))
+            joins.append(returning[len(joins)].join(room.room, after=room.at(2), history=1))
     for op in joins:
         await case.given(Replied(op.index, {"tree": {"recovered": True}}, ok=True), "it is recovered")
     texts += [(await case.say(speaker, room.room)).text for speaker in speakers]
@@ -240,6 +249,7 @@ async def one_reconnect(case: Case) -> None:
     """In one reconnect each room has its own answer: recovered, too old, another epoch, ahead."""
     keeps = await bound(case)
     whole, lost = await past(case, 4), await past(case, keeps + 2)
+    await lost.lost(3)
     renewed, short = await past(case, 3), await past(case, 2)
     client = await case.client()
     ops = [
@@ -277,9 +287,7 @@ async def lingering(case: Case) -> None:
     await case.answered(again.join(room), {"tree": {"count": 2, "already": False}})
     newcomer = await case.member(room)
     fence = {"kind": "joined", "from": newcomer.session.identity}
-    await case.must(
-        Arrives(observer.name, {**fence, "count": 3}), "a newcomer is the third user, not the fourth"
-    )
+    await case.must(Arrives(observer.name, {**fence, "count": 3}), "a newcomer is the third user, not the fourth")
     await case.must(Arrives(observer.name, twin), "who came back is announced once in all")
     gone = Absent(observer.name, {**twin, "kind": "left"}, fence=fence)
     case.stated(gone, "nor was anybody announced as gone")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
-from ..case import Case
-from ..checks import scenario, watch
-from ..judges import InTurn, JoinedFirst
+from roomproof_conformance.case import Case
+from roomproof_conformance.checks import scenario, watch
+from roomproof_conformance.judges import InTurn, JoinedFirst
+
 from .native import ask, error, pong, replied, series
 
 watch("ROOM-4.every-room")(JoinedFirst)
@@ -15,13 +16,26 @@ watch("ROOM-4.every-room")(JoinedFirst)
 def _odd_names(room: str) -> dict[str, str]:
     """Names that the grammar refuses, most of which a careless server folds or trims into `room`."""
     return {
-        "upper case": room.upper(), "a blank behind": f"{room} ", "a blank in front": f" {room}", "a newline behind": f"{room}\n",
-        "a NUL behind": f"{room}\0", "a tab": f"{room}\t", "a zero-width space": f"{room}\u200b", "a soft hyphen": f"\u00ad{room}",
-        "full-width letters": room.translate({c: c + 0xFEE0 for c in range(0x21, 0x7F)}), "a dot behind": f"{room}.",
-        "a hyphen in front": f"-{room}", "an underscore behind": f"{room}_", "a slash": f"{room}/", "a hash in front": f"#{room}",
-        "percent encoding": f"{room}%20", "a blank inside": f"{room[:3]} {room[3:]}", "an accent": f"{room}\u00e9",
-        "65 characters": room.ljust(65, "x"), "a byte order mark": f"\ufeff{room}",
-    }  # fmt: skip
+        "upper case": room.upper(),
+        "a blank behind": f"{room} ",
+        "a blank in front": f" {room}",
+        "a newline behind": f"{room}\n",
+        "a NUL behind": f"{room}\0",
+        "a tab": f"{room}\t",
+        "a zero-width space": f"{room}\u200b",
+        "a soft hyphen": f"\u00ad{room}",
+        "full-width letters": room.translate({c: c + 0xFEE0 for c in range(0x21, 0x7F)}),
+        "a dot behind": f"{room}.",
+        "a hyphen in front": f"-{room}",
+        "an underscore behind": f"{room}_",
+        "a slash": f"{room}/",
+        "a hash in front": f"#{room}",
+        "percent encoding": f"{room}%20",
+        "a blank inside": f"{room[:3]} {room[3:]}",
+        "an accent": f"{room}\u00e9",
+        "65 characters": room.ljust(65, "x"),
+        "a byte order mark": f"\ufeff{room}",
+    }
 
 
 @scenario("ROOM-1.refused", conns=2)
@@ -79,7 +93,9 @@ async def room_limit(case: Case) -> None:
         await case.answered(op)
     over = client.join(case.room())
     await case.refused(over, {"code": "too_many_rooms"})
-    await case.answered(client.join(rooms[0]), {"tree": {"type": "joined", "already": True}}, says="joining one again is no new room")
+    await case.answered(
+        client.join(rooms[0]), {"tree": {"type": "joined", "already": True}}, says="joining one again is no new room"
+    )
     other = await case.client()
     for room in (rooms[0], rooms[count // 2], rooms[-1]):
         await case.given_join(other, room)
@@ -145,7 +161,10 @@ async def refused_outside(case: Case) -> None:
     speaker, witness = await case.members(room, 2)
     outsider = await case.member(own)
     begin = case.mark("joins are refused")
-    too_much = {"a history too long": {"history": case.advertised["limits"]["history"] + 1}, "a bad position": {"after": {"epoch": "e"}}}
+    too_much = {
+        "a history too long": {"history": case.advertised["limits"]["history"] + 1},
+        "a bad position": {"after": {"epoch": "e"}},
+    }
     frames = {n: json.dumps({"type": "join", "id": "j1", "room": room, **extra}) for n, extra in too_much.items()}
     await series(case, outsider, frames, error("invalid_message", re="j1"))
     secret = await case.say(speaker, room)

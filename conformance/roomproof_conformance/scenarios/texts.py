@@ -50,9 +50,12 @@ async def pass_unchanged(case: Case, texts: list[str]) -> None:
             speaker = await case.member(room)
         await case.say(speaker, room, text)
         here = {"kind": "message", "text": {"eq": text}}
-        await case.must(Arrives(listener.name, here), f"{ascii(text)} comes unchanged")
+        await case.must(Arrives(listener.name, here), f"{text!a} comes unchanged")
     newcomer = await case.client()
-    await case.must(Page(newcomer.join(room).index, ok=True, texts=texts), "and they are kept unchanged")
+    await case.must(
+        Page(newcomer.join(room).index, ok=True, texts=texts, numbered=False, ordered=False),
+        "and they are kept unchanged",
+    )
 
 
 @scenario(
@@ -78,7 +81,7 @@ async def unchanged(case: Case) -> None:
         op = await case.say(speaker, room, text)
         for client in hearers(case, speaker, [listener]):
             here = {"kind": "message", "text": {"eq": text}}
-            says = f"{ascii(op.text)} comes to {client.name}"
+            says = f"{op.text!a} comes to {client.name}"
             await case.must(Arrives(client.name, here), says, check=f"MSG-2.{kind}", go_on=True)
 
 
@@ -86,11 +89,9 @@ async def _nothing_stored(case: Case, room: str, speaker: Client, listener: Clie
     """State that nothing of what `speaker` sent to `room` was stored or delivered; a last message proves it."""
     fence = await case.say(speaker, room)
     for client in (speaker, listener):
-        await case.must(
-            Arrives(client.name, {"kind": "message", "room": room}), "only the last text is delivered"
-        )
+        await case.must(Arrives(client.name, {"kind": "message", "room": room}), "only the last text is delivered")
     newcomer = await case.client()
-    page = Page(newcomer.join(room).index, {"tree": {"head": 1}}, ok=True, texts=[fence.text])
+    page = Page(newcomer.join(room).index, ok=True, texts=[fence.text], numbered=False)
     await case.must(page, "only the last text is stored")
 
 
@@ -113,7 +114,7 @@ async def controls_at_the_ends(case: Case) -> None:
     for control in "\r\0\x0b\x0c\x1c\x1f\x7f\x85":
         for text in (f"{control}a", f"a{control}", control):
             op = speaker.send(room, text)
-            await case.refused(op, {"code": "invalid_text"}, says=f"{ascii(text)} is refused")
+            await case.refused(op, {"code": "invalid_text"}, says=f"{text!a} is refused")
     await _nothing_stored(case, room, speaker, listener)
 
 
@@ -126,7 +127,7 @@ async def surrogates(case: Case) -> None:
         op = speaker.send(room, f"a{lone}b")
         codes = {"code": {"in": ["invalid_text", "invalid_json"]}, "ref": {"in": [op.exchange.ref, None]}}
         refusal = Arrives(speaker.name, {"kind": "error", **codes}, after=op.index, at_least=True)
-        await case.must(refusal, f"{ascii(lone)} is refused")
+        await case.must(refusal, f"{lone!a} is refused")
     await _nothing_stored(case, room, speaker, listener)
 
 
@@ -146,9 +147,7 @@ async def too_long(case: Case) -> None:
     speaker, listener = await case.members(room, 2)
     for longest in _longest(case):
         op = speaker.send(room, longest + "x")
-        await case.refused(
-            op, {"code": "text_too_long"}, says=f"{len(longest.encode()) + 1} bytes are too long"
-        )
+        await case.refused(op, {"code": "text_too_long"}, says=f"{len(longest.encode()) + 1} bytes are too long")
     await _nothing_stored(case, room, speaker, listener)
 
 

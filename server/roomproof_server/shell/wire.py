@@ -48,6 +48,7 @@ class Wire(ServerProtocol):
         path = urlsplit(request.path).path
         response = self.accept(request) if path == ENDPOINT else self._page(path, request)
         self.send_response(response)
+        request.headers.clear()  # the library's parser holds the request as long as the connection lives
         return response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS
 
     def _page(self, path: str, request: Request) -> Response:
