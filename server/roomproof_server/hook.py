@@ -36,9 +36,7 @@ def wanted(asked: Mapping[str, Any]) -> tuple[Settings, list[str]]:
                 cannot.append(name)
         else:
             limits[name] = value
-    return Settings(
-        limits=Limits.from_mapping(limits), heartbeat=heartbeat, version=version("roomproof")
-    ), cannot
+    return Settings(limits=Limits.from_mapping(limits), heartbeat=heartbeat, version=version("roomproof")), cannot
 
 
 def _heartbeat(value: object) -> Heartbeat:
@@ -48,9 +46,7 @@ def _heartbeat(value: object) -> Heartbeat:
         or not value.keys() <= names
         or not all(type(ms) is int and ms > 0 for ms in value.values())
     ):
-        raise ValueError(
-            f"heartbeat must be an object of {' and '.join(sorted(names))} in whole milliseconds"
-        )
+        raise ValueError(f"heartbeat must be an object of {' and '.join(sorted(names))} in whole milliseconds")
     return Heartbeat(**value)
 
 

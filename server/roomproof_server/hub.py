@@ -111,12 +111,14 @@ class Room:
         for listener, send in self._members.items():
             if listener not in own:
                 send(frame)
+        for listener in self._stale - own - self._joining.keys():
+            listener.send(frame)
         for listener, held in self._joining.items():
             if listener not in own:
-                held.append((_AFTER, frame))
+                held.insert(-1 if _was_reset(held) else len(held), (_AFTER, frame))
 
     def reset(self, epoch: str, head: int, reason: Literal["epoch_changed", "gap"]) -> None:
-        """Tell the members to join again, and nothing of this room after it until they did (ROOM-12)."""
+        """Tell the members to join again, and no message of this room after it until they did (ROOM-12)."""
         frame = self._hub.encode_frame(
             {"type": "reset", "room": self.name, "epoch": epoch, "head": head, "reason": reason}
         )
@@ -129,9 +131,11 @@ class Room:
                 held.append((_RESET, frame))
 
     def _resume(self, listener: Listener, held: list[tuple[int, bytes]]) -> None:
-        for _, frame in held:
-            listener.send(frame)
-        if _was_reset(held):
+        reset = _was_reset(held)
+        for seq, frame in held:
+            if not reset or seq >= _AFTER:  # `reset` stands for the messages before it
+                listener.send(frame)
+        if reset:
             self._stale.add(listener)
         else:
             self._members[listener] = listener.send

@@ -16,9 +16,7 @@ from roomproof_server.shell.server import Server
 CANNOT_LISTEN = 3
 
 
-def serve(
-    settings: Settings, host: str, port: int, say: Callable[[str], None], complain: Callable[[str], None]
-) -> int:
+def serve(settings: Settings, host: str, port: int, say: Callable[[str], None], complain: Callable[[str], None]) -> int:
     """Serve until SIGINT or SIGTERM and return the exit code: 0, or 3 if it cannot listen.
 
     ``say`` gets one line for each thing that is served, ``complain`` one about a failure. A second signal

@@ -261,9 +261,7 @@ async def node() -> AsyncIterator[Callable[..., Awaitable[Node]]]:
             lagging: bool = False,
             **limits: Any,
         ) -> Node:
-            made = Settings(
-                limits=Limits.from_mapping(limits), heartbeat=Heartbeat(*beat), **(settings or {})
-            )
+            made = Settings(limits=Limits.from_mapping(limits), heartbeat=Heartbeat(*beat), **(settings or {}))
             memory = MemoryEngine(made.limits, now=monotonic_ms, wall=wall_ms)
             server = Server(made, LaggingEngine(memory, late=True) if lagging else memory)
             port = await server.start("127.0.0.1", 0)

@@ -118,9 +118,7 @@ async def test_an_address_that_cannot_be_listened_on() -> None:
 
 def test_a_missing_package_is_named_in_one_line() -> None:
     code = "import sys; sys.modules['click'] = None; from roomproof_server.entry import main; main()"
-    ran = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False
-    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False)
     assert ran.returncode == 2
     assert ran.stderr == "roomproof-server needs click: pip install 'roomproof[server]'\n"
 

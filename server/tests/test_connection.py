@@ -82,9 +82,7 @@ class TestFrames:
         reader, writer = await (await node()).shaken()
         message = HELLO[:-1].ljust(16_383) + b"}"
         ping = frame(Opcode.PING, b"p" * 125)
-        writer.write(
-            text(message[:16_300], fin=False) + ping + frame(Opcode.CONT, message[16_300:16_380], fin=False)
-        )
+        writer.write(text(message[:16_300], fin=False) + ping + frame(Opcode.CONT, message[16_300:16_380], fin=False))
         writer.write(ping + frame(Opcode.CONT, message[16_380:]) + close(1000))
         found = await frames(reader)
         assert sorted(opcode for opcode, _ in found) == [1, 8, 10, 10]
@@ -138,9 +136,7 @@ class TestFrames:
         node = await node()
         reader, writer = await node.shaken()
         said = "\ufeff é\ufffe\U0001f600\u202e\t\n "
-        request = json.dumps(
-            {"type": "send", "id": "s", "room": "r", "text": said}, ensure_ascii=False
-        ).encode()
+        request = json.dumps({"type": "send", "id": "s", "room": "r", "text": said}, ensure_ascii=False).encode()
         writer.write(text(HELLO) + text({"type": "join", "id": "j", "room": "r"}))
         for n, byte in enumerate(request):
             opcode = Opcode.CONT if n else Opcode.TEXT
@@ -212,9 +208,7 @@ class TestClosing:
             begun = time.monotonic()
             if how is None:
                 linger = struct.pack("ii", 1, 0)
-                ann.ws.transport.get_extra_info("socket").setsockopt(
-                    socket.SOL_SOCKET, socket.SO_LINGER, linger
-                )
+                ann.ws.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 ann.ws.transport.abort()
             else:
                 await ann.ws.close(how)
@@ -304,9 +298,7 @@ def fill(node: Any, room: str, count: int, size: int = 4096) -> None:
     """Messages of the largest size, past the quota: by way of the engine."""
     for _ in range(count):
         stored: list[Any] = []
-        node.server.engine.publish(
-            room, Member("x", f"guest:{next(USERS)}", "x"), '"' * size, None, stored.append
-        )
+        node.server.engine.publish(room, Member("x", f"guest:{next(USERS)}", "x"), '"' * size, None, stored.append)
         assert isinstance(stored[0], Stored)
 
 
@@ -324,9 +316,7 @@ class TestSlowReaders:
         reader, _ = await node.stream(slow)
         await reader.readuntil(b"\r\n\r\n")
         seqs = [
-            json.loads(data)["seq"]
-            for opcode, data in await frames(reader)
-            if data.startswith(b'{"type":"message"')
+            json.loads(data)["seq"] for opcode, data in await frames(reader) if data.startswith(b'{"type":"message"')
         ]
         assert seqs == list(range(1, len(seqs) + 1))
         assert 0 < len(seqs) < 300
@@ -344,9 +334,7 @@ class TestSlowReaders:
             joined = await client.hear("joined")
             assert (joined["room"], len(joined["messages"])) == (room, 100)
 
-    async def test_a_slow_reader_with_requests_held_back_is_alive_as_long_as_it_reads(
-        self, node: Any
-    ) -> None:
+    async def test_a_slow_reader_with_requests_held_back_is_alive_as_long_as_it_reads(self, node: Any) -> None:
         """BEAT-4, BEAT-8: its frames lie unread, so its reading counts; when that ends too it is dead."""
         node = await node(beat=(1000, 1000), queue_bytes=100_000)
         fill(node, "lobby", 100)

@@ -86,9 +86,7 @@ async def test_a_handshake_that_does_not_end(node: Any) -> None:
         raise ConnectionResetError
 
 
-@pytest.mark.parametrize(
-    "garbage", [b"\x16\x03\x01\x00\x00\r\n\r\n", b"GET / HTTP/3\r\n\r\n", b"\x89\x80aaaa\r\n\r\n"]
-)
+@pytest.mark.parametrize("garbage", [b"\x16\x03\x01\x00\x00\r\n\r\n", b"GET / HTTP/3\r\n\r\n", b"\x89\x80aaaa\r\n\r\n"])
 async def test_no_http_at_all(node: Any, garbage: bytes) -> None:
     node = await node()
     reader, writer = await node.raw()

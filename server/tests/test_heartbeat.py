@@ -37,9 +37,7 @@ def run(
 
 @given(st.floats(0, 1))
 def test_pings_and_ticks_of_an_idle_client_that_answers(spread: float) -> None:
-    happened = run(
-        Heartbeat(INTERVAL, TIMEOUT, 0, spread), 6 * INTERVAL, heard=lambda now, beats: "ping" in beats
-    )
+    happened = run(Heartbeat(INTERVAL, TIMEOUT, 0, spread), 6 * INTERVAL, heard=lambda now, beats: "ping" in beats)
     assert "dead" not in {name for _, name in happened}  # BEAT-5
     for name in ("ping", "tick"):
         times = [0] + [now for now, what in happened if what == name]
@@ -50,9 +48,7 @@ def test_pings_and_ticks_of_an_idle_client_that_answers(spread: float) -> None:
 @given(st.floats(0, 1), st.integers(0, 3 * INTERVAL))
 def test_a_silent_client_is_dead_in_time(spread: float, last: int) -> None:
     """BEAT-4: no earlier than T and no later than I + T + slack after its last frame."""
-    happened = run(
-        Heartbeat(INTERVAL, TIMEOUT, 0, spread), 6 * INTERVAL, heard=lambda now, beats: now <= last
-    )
+    happened = run(Heartbeat(INTERVAL, TIMEOUT, 0, spread), 6 * INTERVAL, heard=lambda now, beats: now <= last)
     assert happened[-1][1] == "dead"
     silence = happened[-1][0] - last // STEP * STEP
     assert TIMEOUT <= silence <= INTERVAL + TIMEOUT + 2 * STEP
@@ -60,9 +56,7 @@ def test_a_silent_client_is_dead_in_time(spread: float, last: int) -> None:
 
 def test_application_frames_alone_keep_it() -> None:
     """BEAT-6."""
-    happened = run(
-        Heartbeat(INTERVAL, TIMEOUT, 0, 0.5), 6 * INTERVAL, heard=lambda now, beats: now % TIMEOUT == 0
-    )
+    happened = run(Heartbeat(INTERVAL, TIMEOUT, 0, 0.5), 6 * INTERVAL, heard=lambda now, beats: now % TIMEOUT == 0)
     assert "dead" not in {name for _, name in happened}
 
 

@@ -8,9 +8,7 @@ from hypothesis import strategies as st
 
 from roomproof_server.rules.limiter import ErrorLog, FrameBucket, SlidingLog, UserQuotas
 
-STEPS = st.lists(
-    st.one_of(st.floats(0, 1500), st.sampled_from([0.0, 199.9, 200.0, 250.0, 999.9, 1000.0])), max_size=80
-)
+STEPS = st.lists(st.one_of(st.floats(0, 1500), st.sampled_from([0.0, 199.9, 200.0, 250.0, 999.9, 1000.0])), max_size=80)
 
 
 @given(STEPS, st.floats(0, 1e12))
@@ -55,6 +53,10 @@ def test_a_clock_that_steps_back_neither_refills_nor_locks() -> None:
     assert [log.admit(5000), log.admit(5000)] == [0, 0]
     assert log.admit(10) == 1000
     assert log.admit(6000) == 0
+
+
+def test_a_quota_of_nothing_admits_nothing() -> None:
+    assert [SlidingLog(0, 1000).admit(now) for now in (0, 5000)] == [1000, 1000]
 
 
 def test_users_are_counted_apart_and_forgotten_when_it_makes_no_difference() -> None:

@@ -187,9 +187,7 @@ class TestRooms:
         bob, eve = house.guest("Bob", "lobby"), house.guest("Eve", "other")
         for peer in (ann, twin, bob, eve):
             peer.take()
-        sent = ann.ask(
-            "send", room="lobby", text=" é\t<\n", mid="mid-0001", **{"from": {"id": "x", "name": "y"}}
-        )
+        sent = ann.ask("send", room="lobby", text=" é\t<\n", mid="mid-0001", **{"from": {"id": "x", "name": "y"}})
         (message,) = bob.take()
         assert {key: message[key] for key in ("epoch", "seq", "ts")} == {
             key: sent[key] for key in ("epoch", "seq", "ts")
@@ -363,9 +361,7 @@ class TestLateEngine:
                 waiting.pop(0)(Unavailable(500))
         message, *errors = ann.take()
         assert message["seq"] == 1
-        assert [(e["code"], e["retryable"], e["retry_after_ms"]) for e in errors] == [
-            ("unavailable", True, 500)
-        ] * 2
+        assert [(e["code"], e["retryable"], e["retry_after_ms"]) for e in errors] == [("unavailable", True, 500)] * 2
         assert ann.ask("send", room="other", text="x")["code"] == "not_joined"
         assert ann.ask("send", room="lobby", text="x")["type"] == "sent"
 

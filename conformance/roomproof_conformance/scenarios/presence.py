@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from roomproof_conformance.actors import Client
@@ -9,6 +10,7 @@ from roomproof_conformance.case import Case
 from roomproof_conformance.checks import scenario
 from roomproof_conformance.dialects import Claims
 from roomproof_conformance.dialects.claims import Presence
+from roomproof_conformance.judges import Arrives
 from roomproof_conformance.judges.presence import ComesAt, Framed
 
 from .one_write import acting, in_one_write
@@ -162,8 +164,10 @@ async def not_itself(case: Case) -> None:
     room = case.room()
     watcher = await case.member(room)
     begin = case.mark("a user comes")
-    one, two = [await case.member(room, user="twin") for _ in range(2)]
-    await case.told(watcher, about(case, one, "joined"), after=begin, says="a user comes", role="given")
+    one = await case.member(room, user="twin")
+    came = Arrives(watcher.name, about(case, one, "joined"), begin.index, at_least=True)
+    await case.given(came, "the others are told who comes")
+    two = await case.member(room, user="twin")
     gone = two.leave(room)
     await case.answered(gone, role="given")
     await case.given_join(two, room)
@@ -193,8 +197,16 @@ async def after_grace(case: Case) -> None:
     """A reset, a FIN, a close 1001 and one without a code are told when the grace has passed, not before."""
     room = case.room()
     watcher, *lost = await case.members(room, 5)
-    ways = (Client.reset, Client.half_close, lambda c: c.send_close(1001), lambda c: c.send_close(None))
-    since = [way(client).index for way, client in zip(ways, lost, strict=True)]
+    ends: tuple[Callable[[Client], object], ...] = (
+        Client.reset,
+        Client.half_close,
+        lambda client: client.send_close(1001),
+        lambda client: client.send_close(None),
+    )
+    since = []
+    for client, end in zip(lost, ends, strict=True):
+        since.append(case.mark(f"{client.name} is lost").index)
+        end(client)
     earliest, latest = grace(case.claims) - 0.05, grace(case.claims) + SLACK
     for client, index in zip(lost, since, strict=True):
         judge = ComesAt(watcher.name, about(case, client, "left"), index, earliest, latest)

@@ -140,9 +140,7 @@ class MemoryEngine:
 
     def present(self, room: str, limit: int, done: Done[Present | Unavailable]) -> None:
         presence = self._room(room).presence
-        done(
-            Present([user for user, _ in zip(presence.members(), range(limit), strict=False)], presence.count)
-        )
+        done(Present([user for user, _ in zip(presence.members(), range(limit), strict=False)], presence.count))
 
     def new_guest(self, done: Done[Guest | Unavailable]) -> None:
         guest, token = f"guest:{secrets.token_hex(8)}", secrets.token_urlsafe(24)

@@ -39,7 +39,7 @@ const HEALTHY_MS = 30_000; // a connection this old resets the count of failures
 const WELCOME_MS = 10_000; // until `welcome` states the heartbeat
 const RESTART_MS = 5_000; // 1001 and 1012 without a notice: spread over this
 const GRAIN_MS = 25; // of timers, added to retry_after_ms [RATE-7]
-const DEDUP_MARGIN_MS = 5_000; // stop retrying this long before the server may forget the mid [MSG-9]
+const DEDUP_PART = 0.9; // of dedup_ms: stop retrying before the server may forget the mid [MSG-9]
 const TOKEN_KEY = "roomproof.token";
 const UNSENT_KEY = "roomproof.unsent";
 
@@ -247,20 +247,18 @@ export class Client extends EventTarget {
   #watch() {
     const left = this.#heardAt + this.#silence - this.#options.now();
     if (left > 0) this.#startTimer("watch", Math.min(left, 5_000), () => this.#watch());
-    else {
-      this.#drop(4001); // the browser may take long to notice: it is not asked
-      this.#lost(1006);
-    }
+    else this.#lost(1006, "", 4001); // a stalled socket may take long to close: nobody waits for it
   }
 
-  #lost(/** @type {number} */ code, reason = "") {
+  /** The connection ended with `code`; or it is dead, and is closed with `closeWith`. */
+  #lost(/** @type {number} */ code, reason = "", /** @type {number | undefined} */ closeWith = undefined) {
     const { random, now, durable } = this.#options;
     if (code === 1009 && this.#inFlight) {
       this.#fail(this.#inFlight, { code: "text_too_long", message: "the server did not take a frame of this size" });
     }
     if (this.#welcomedAt !== null && now() - this.#welcomedAt >= HEALTHY_MS) this.#failures = 0;
     const reconnectAfter = this.#reconnectAfter;
-    this.#drop();
+    this.#drop(closeWith);
     const advice = closeAdvice(code, reason);
     if (advice.then === "stop") {
       this.problem ??= { code: String(code), message: reason || "the server ended the connection" };
@@ -277,7 +275,7 @@ export class Client extends EventTarget {
   }
 
   /** Forget the connection, and close it if there is a code to close it with. */
-  #drop(/** @type {number | undefined} */ code) {
+  #drop(/** @type {number | undefined} */ code = undefined) {
     const socket = this.#socket;
     this.#socket = this.#inFlight = this.#welcomedAt = this.#reconnectAfter = null;
     this.#greeted = false;
@@ -351,7 +349,7 @@ export class Client extends EventTarget {
     const { now } = this.#options;
     for (const entry of this.unsent) {
       if (entry.problem || !this.rooms.get(entry.room)?.joined) continue;
-      const old = entry.tried !== null && now() - entry.tried > this.limits?.dedup_ms - DEDUP_MARGIN_MS;
+      const old = entry.tried !== null && now() - entry.tried > DEDUP_PART * this.limits?.dedup_ms;
       if (old || (entry.tried !== null && entry.user !== this.user?.id)) {
         // The server could not tell the retry from a new message any more: a person must decide.
         this.#fail(entry, { code: "unconfirmed", message: "it is not known whether this arrived" });

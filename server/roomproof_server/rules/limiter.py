@@ -30,11 +30,11 @@ class SlidingLog:
         times = self._times
         if times:
             now = max(now, times[-1])
-            if len(times) == times.maxlen:
-                age = now - times[0]
-                if age < self._window:
-                    # Not ``oldest + window - now``: rounding there could say one more than the window.
-                    return math.ceil(self._window - age)
+        if len(times) == times.maxlen:
+            age = now - times[0] if times else 0.0
+            if age < self._window:
+                # Not ``oldest + window - now``: rounding there could say one more than the window.
+                return math.ceil(self._window - age)
         times.append(now)
         return 0
 

@@ -201,23 +201,17 @@ class Session:
         auth = request.get("auth", {})
         scheme = auth.get("scheme", "guest")
         if scheme not in ("guest", "resume_guest"):
-            raise ProtocolError(
-                "unsupported_auth", "this server takes guest and resume_guest", field="/auth/scheme"
-            )
+            raise ProtocolError("unsupported_auth", "this server takes guest and resume_guest", field="/auth/scheme")
         if scheme == "guest":
             self._hub.engine.new_guest(self._ask(request, self._welcome, self._drop_guest))
         elif "token" in auth:
             self._hub.engine.find_guest(auth["token"], self._ask(request, self._welcome, self._drop_guest))
         else:
-            raise ProtocolError(
-                "unauthenticated", "resume_guest needs the guest_token of a welcome", field="/auth"
-            )
+            raise ProtocolError("unauthenticated", "resume_guest needs the guest_token of a welcome", field="/auth")
 
     def _welcome(self, request: Request, guest: Guest | None) -> None:
         if guest is None:
-            raise ProtocolError(
-                "token_expired", "this guest token is not known any more", field="/auth/token"
-            )
+            raise ProtocolError("token_expired", "this guest token is not known any more", field="/auth/token")
         self.user_id = guest.id
         if not self._hub.enrol(self):
             self._drop_guest(guest)
@@ -231,9 +225,7 @@ class Session:
         self._member = Member(self.conn, guest.id, name)
         user = {"id": guest.id, "name": name, "guest": True}
         now, greeting = self._hub.wall(), self._hub.greeting
-        self._reply(
-            "welcome", request, conn=self.conn, user=user, guest_token=guest.token, now=now, **greeting
-        )
+        self._reply("welcome", request, conn=self.conn, user=user, guest_token=guest.token, now=now, **greeting)
         self._port.welcomed()
 
     def _drop_guest(self, guest: Guest | Unavailable | None) -> None:
@@ -320,9 +312,7 @@ class Session:
     def _present(self, request: Request, present: Present) -> None:
         members = [{"id": user, "name": name} for user, name in present.members]
         count, truncated = present.count, len(members) < present.count
-        self._reply(
-            "presence", request, room=request["room"], members=members, count=count, truncated=truncated
-        )
+        self._reply("presence", request, room=request["room"], members=members, count=count, truncated=truncated)
 
     def _auth(self, request: Request) -> None:
         raise ProtocolError("unsupported_auth", "a guest has no token to renew")

@@ -170,9 +170,7 @@ class Stream:
 
     def _payloads(self, low: int, high: int) -> list[bytes]:
         first = self.first
-        return [
-            entry.payload for entry in islice(self._retained, max(0, low - first), max(0, high - first + 1))
-        ]
+        return [entry.payload for entry in islice(self._retained, max(0, low - first), max(0, high - first + 1))]
 
     def _forget(self, now: float) -> None:
         while self._seen:

@@ -122,12 +122,9 @@ class Connection(asyncio.Protocol):
         return self._stuffed or self._pending > self._server.settings.limits.queue_bytes // 4
 
     def send(self, frame: bytes) -> None:
-        if self._closing:
-            return
-        if not self._out:
-            self._server.flush_later(self)
-        self._out.append(frame)
-        self._pending += len(frame)
+        if not self._closing:
+            self._queue(frame)
+            self._pending += len(frame)
 
     def owed(self, size: int) -> None:
         self._owed = size
@@ -253,13 +250,16 @@ class Connection(asyncio.Protocol):
         self._leaving = None
         self._take_wire()
 
+    def _queue(self, data: bytes) -> None:
+        if not self._out:
+            self._server.flush_later(self)
+        self._out.append(data)
+
     def _take_wire(self) -> None:
         """Queue what the wire has to say; after its Close or its refusal nothing else goes out."""
         for data in self._wire.data_to_send():
             if data:
-                if not self._out:
-                    self._server.flush_later(self)
-                self._out.append(data)
+                self._queue(data)
             else:
                 self._end_of_stream()
         if self._wire.close_sent is not None:
@@ -298,9 +298,7 @@ class Connection(asyncio.Protocol):
             self._drained = drained
         for due in beat.due(now):
             if due == "ping":
-                if not self._out:
-                    self._server.flush_later(self)
-                self._out.append(PING)
+                self._queue(PING)
             elif due == "tick":
                 self.send(self._server.tick())
             elif self._transport.get_write_buffer_size():

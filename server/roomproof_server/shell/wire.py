@@ -20,6 +20,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import Origin, Subprotocol
 
 from roomproof_protocol import CLOSES, ENDPOINT, SUBPROTOCOL
+from roomproof_server import page
 
 # The library tells every open and close at INFO; the shell does its own telling.
 _quiet = logging.getLogger("roomproof.server.wire")
@@ -57,17 +58,23 @@ class Wire(ServerProtocol):
             response.headers["Allow"] = "GET, HEAD"
         elif path in ("/healthz", "/readyz"):
             response = self.reject(http.HTTPStatus.OK, "ok\n")
-        elif path == "/":
-            response = self.reject(
-                http.HTTPStatus.OK,
-                f"This is a roomproof server.\nThe WebSocket is at {ENDPOINT}, subprotocol {SUBPROTOCOL}.\n",
-            )
+        elif path in page.PATHS:
+            response = self._asset(page.asset(path), request)
         else:
-            response = self.reject(
-                http.HTTPStatus.NOT_FOUND, f"nothing here; the WebSocket is at {ENDPOINT}\n"
-            )
+            response = self.reject(http.HTTPStatus.NOT_FOUND, f"nothing here; the WebSocket is at {ENDPOINT}\n")
         if request.method == "HEAD":
             response.body = b""
+        return response
+
+    def _asset(self, asset: page.Asset, request: Request) -> Response:
+        known = asset.known_to(request.headers.get_all("If-None-Match"))
+        response = self.reject(http.HTTPStatus.NOT_MODIFIED if known else http.HTTPStatus.OK, "")
+        for name in ("Content-Type", "Content-Length"):
+            del response.headers[name]
+        response.headers.update(asset.headers)
+        if not known:
+            response.headers["Content-Length"] = str(len(asset.body))
+            response.body = asset.body
         return response
 
     def select_subprotocol(self, subprotocols: Sequence[Subprotocol]) -> Subprotocol | None:
@@ -93,9 +100,7 @@ class Wire(ServerProtocol):
     def recv_frame(self, frame: Frame) -> None:
         """The library's, with the size counted here: its own count would refuse a Ping between fragments."""
         if frame.opcode in DATA:
-            self._received = (
-                self._received + len(frame.data) if frame.opcode is Opcode.CONT else len(frame.data)
-            )
+            self._received = self._received + len(frame.data) if frame.opcode is Opcode.CONT else len(frame.data)
             if self._received > self._frame_bytes:
                 raise PayloadTooBig(self._received, self._frame_bytes)
             left = self._frame_bytes - (0 if frame.fin else self._received)

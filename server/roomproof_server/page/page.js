@@ -1,0 +1,461 @@
+/**
+ * The chat page: what a person sees of `client.js`. Whatever comes from the server or was typed gets into the
+ * page as text (`textContent`) and is never parsed; what the protocol asks of a client is in `client.js`.
+ *
+ * @typedef {import("./client.js").Message} Message
+ * @typedef {{kind: "message", message: Message} | {kind: "gap", text: string}
+ *           | {kind: "presence", changes: Map<string, {name: string, event: string}>}} Item
+ * @typedef {{name: string, items: Item[], shownFrom: number, unread: number, draft: string,
+ *            scroll: number | null}} View  shownFrom: the first item that is in the page
+ */
+import { Client } from "./client.js";
+
+const KEPT = 1_000; // items remembered of each room
+const SHOWN = 150; // items in the page at first; trimmed back to it when there are three times as many
+const GROUP_MS = 3 * 60_000; // one heading for what a person says within this time
+const HINT_MS = 5_000;
+
+const durable = storage("localStorage");
+const session = storage("sessionStorage");
+const $ = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const day = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
+const number = new Intl.NumberFormat();
+
+/** @type {Map<string, View>} */
+const views = new Map();
+/** @type {View | undefined} */
+let view;
+let atEnd = true; // the newest message is in sight
+let below = 0; // messages that came while it was not
+let hintTimer = 0;
+let countdownTimer = 0;
+
+const client = new Client({
+  url: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`,
+  name: durable?.getItem("roomproof.name") ?? undefined,
+  durable,
+  session,
+});
+
+// What the client says
+
+client.addEventListener("state", showState);
+client.addEventListener("unsent", showUnsent);
+on("joined", ({ room, messages, fresh }) => {
+  const joined = views.get(room);
+  if (!joined) return;
+  for (const message of messages) add(joined, { kind: "message", message }, fresh);
+  if (joined === view) showRoom();
+});
+on("message", (message) => {
+  const at = views.get(message.room);
+  if (at) add(at, { kind: "message", message });
+});
+on("gap", ({ room, missed, reason }) => {
+  const text = missed !== null ? `${plural(missed, "message was", "messages were")} lost`
+    : reason === "epoch_changed" ? "The room was begun anew: messages may have been lost" : "Messages may have been lost";
+  const at = views.get(room);
+  if (at) add(at, { kind: "gap", text });
+});
+on("presence", ({ room, event, user }) => {
+  const at = views.get(room);
+  if (at && event) addPresence(at, event, user);
+  if (at === view) showMembers();
+});
+on("paused", ({ code, limit }) => {
+  const why = code === "rate_limited" && limit
+    ? `${plural(limit.count, "message", "messages")} in ${number.format(limit.window_ms / 1000)} s at most: the rest goes out by itself.`
+    : "The server is busy: this goes out by itself.";
+  showHint(why);
+  showUnsent();
+});
+on("refused", ({ room, message }) => {
+  forget(room);
+  $("join-problem").textContent = `${room}: ${message}`;
+  if (document.activeElement === document.body) $("join-name").focus();
+});
+
+// Rooms
+
+function enter(/** @type {string} */ name) {
+  if (!views.has(name)) {
+    views.set(name, {
+      name, items: [], shownFrom: 0, unread: 0, scroll: null,
+      draft: session?.getItem(`roomproof.draft.${name}`) ?? "",
+    });
+    client.join(name);
+    keepRooms();
+  }
+  if (view) view.scroll = atEnd ? null : $("log").scrollTop;
+  view = views.get(name);
+  if (decodeURIComponent(location.hash.slice(1)) !== name) history.replaceState(null, "", `#${encodeURIComponent(name)}`);
+  showRoom();
+}
+
+function forget(/** @type {string} */ name) {
+  views.delete(name);
+  session?.removeItem(`roomproof.draft.${name}`);
+  keepRooms();
+  if (view?.name !== name) return showRooms();
+  view = undefined;
+  const next = views.keys().next();
+  if (!next.done) return enter(next.value);
+  history.replaceState(null, "", location.pathname);
+  showRoom();
+}
+
+function keepRooms() {
+  durable?.setItem("roomproof.rooms", JSON.stringify([...views.keys()]));
+}
+
+// The log
+
+function add(/** @type {View} */ to, /** @type {Item} */ item, old = false) {
+  to.items.push(item);
+  if (to.items.length > KEPT) {
+    to.items.shift();
+    to.shownFrom = Math.max(0, to.shownFrom - 1);
+    if (to === view && $("messages").childElementCount > to.items.length - to.shownFrom - 1) $("messages").firstChild?.remove();
+  }
+  const own = item.kind === "message" && item.message.from.id === client.user?.id;
+  const seen = to === view && document.visibilityState === "visible" && atEnd;
+  if (item.kind === "message" && !old && !own && !seen) {
+    to.unread += 1;
+    if (to === view) below += 1;
+    showRooms();
+  }
+  if (to !== view || $("log").ariaBusy === "true") return;
+  $("empty").hidden = true;
+  $("messages").append(render(item, to.items[to.items.length - 2]));
+  if (own) atEnd = true;
+  if (atEnd && $("messages").childElementCount > 3 * SHOWN) showLog();
+  else follow();
+}
+
+/** Who comes and goes is one quiet line, until the next message. */
+function addPresence(/** @type {View} */ to, /** @type {string} */ event, /** @type {any} */ { id, name }) {
+  const last = to.items[to.items.length - 1];
+  if (last?.kind !== "presence") return add(to, { kind: "presence", changes: new Map([[id, { name, event }]]) });
+  if (last.changes.get(id) && last.changes.get(id)?.event !== event) last.changes.delete(id);
+  else last.changes.set(id, { name, event });
+  if (to === view) $("messages").lastChild?.replaceWith(render(last, undefined));
+  follow();
+}
+
+function render(/** @type {Item} */ item, /** @type {Item | undefined} */ previous) {
+  if (item.kind === "gap") return element("li", { className: "gap" }, item.text);
+  if (item.kind === "presence") {
+    const parts = [...item.changes.values()].slice(-6).flatMap(({ name, event }, index) =>
+      [index ? " · " : "", element("bdi", {}, name), event === "join" ? " came" : " left"]);
+    return element("li", { className: "presence", ariaLive: "off", hidden: !parts.length }, ...parts);
+  }
+  const { from, ts, text } = item.message;
+  const before = previous?.kind === "message" ? previous.message : undefined;
+  const newDay = !before ? previous === undefined : dayOf(before.ts) !== dayOf(ts);
+  const first = newDay || !before || before.from.id !== from.id || ts - before.ts > GROUP_MS;
+  const own = from.id === client.user?.id;
+  const time = element("time", { dateTime: new Date(ts).toISOString(), title: full.format(ts) }, clock.format(ts));
+  return element("li", { className: `message${own ? " own" : ""}${first ? " first" : ""}` },
+    ...(newDay ? [element("p", { className: "day" }, dayOf(ts))] : []),
+    element("p", { className: first ? "meta" : "meta unseen" }, element("bdi", {}, own ? "You" : from.name), " ", time),
+    element("p", { className: "text", dir: "auto", title: clock.format(ts) }, text));
+}
+
+function showLog() {
+  if (!view) return;
+  const { items } = view;
+  view.shownFrom = Math.max(0, items.length - SHOWN);
+  $("log").ariaBusy = "true"; // not read out
+  $("messages").replaceChildren(...items.slice(view.shownFrom).map((item, index) =>
+    render(item, items[view.shownFrom + index - 1])));
+  $("log").ariaBusy = "false";
+  $("earlier").hidden = view.shownFrom === 0;
+  follow();
+}
+
+function showEarlier() {
+  if (!view) return;
+  const { items, shownFrom } = view;
+  const from = Math.max(0, shownFrom - SHOWN);
+  const height = $("log").scrollHeight;
+  const [focus] = [$("messages").firstChild];
+  view.shownFrom = from;
+  $("log").ariaBusy = "true";
+  $("messages").prepend(...items.slice(from, shownFrom).map((item, index) => render(item, items[from + index - 1])));
+  $("log").ariaBusy = "false";
+  $("earlier").hidden = from === 0;
+  $("log").scrollTop += $("log").scrollHeight - height;
+  if (focus) $("log").focus({ preventScroll: true });
+}
+
+/** Keep the newest in sight if it was; else say how much is below. */
+function follow() {
+  if (atEnd) $("log").scrollTop = $("log").scrollHeight;
+  $("newer").hidden = atEnd || below === 0;
+  $("newer").textContent = plural(below, "new message", "new messages");
+}
+
+function read() {
+  if (!view || !atEnd || document.visibilityState !== "visible") return;
+  below = 0;
+  if (view.unread) {
+    view.unread = 0;
+    showRooms();
+  }
+  follow();
+}
+
+// What is shown
+
+function showRoom() {
+  for (const part of ["log", "composer", "leave", "open-people"]) $(part).classList.toggle("without-room", !view);
+  $("room").textContent = view?.name ?? "No room";
+  $("text-label").textContent = view ? `Message to ${view.name}` : "Message";
+  $("text").placeholder = view ? `Message to ${view.name}` : "";
+  $("text").value = view?.draft ?? "";
+  $("empty").textContent = view ? "Nothing was said here yet." : "Join a room to begin.";
+  $("empty").hidden = Boolean(view?.items.some((item) => item.kind === "message"));
+  below = 0;
+  atEnd = (view?.scroll ?? null) === null;
+  if (view) showLog();
+  else $("messages").replaceChildren();
+  if (view && !atEnd) $("log").scrollTop = view.scroll;
+  showUnsent();
+  showMembers();
+  showRooms();
+  fit();
+  read();
+}
+
+function showRooms() {
+  const focused = document.activeElement?.closest("#rooms button")?.textContent;
+  $("rooms").replaceChildren(...[...views.values()].map((room) => {
+    const badge = element("span", { className: "badge", hidden: !room.unread },
+      room.unread > 99 ? "99+" : String(room.unread), element("span", { className: "unseen" }, " unread"));
+    const button = element("button", { className: "quiet" }, element("bdi", {}, room.name), badge);
+    if (room === view) button.setAttribute("aria-current", "true");
+    button.addEventListener("click", () => {
+      enter(room.name);
+      open(null);
+      $("text").focus();
+    });
+    return element("li", {}, button);
+  }));
+  if (focused) [...$("rooms").querySelectorAll("button")].find((button) => button.textContent === focused)?.focus();
+  const unread = [...views.values()].reduce((sum, room) => sum + room.unread, 0);
+  const elsewhere = unread - (view?.unread ?? 0);
+  $("elsewhere").hidden = !elsewhere;
+  $("elsewhere").textContent = String(elsewhere);
+  document.title = `${unread ? `(${unread}) ` : ""}${view ? `${view.name} · ` : ""}roomproof`;
+}
+
+function showMembers() {
+  const room = view && client.rooms.get(view.name);
+  const members = [...(room?.members.values() ?? [])].sort((a, b) => a.name.localeCompare(b.name));
+  const more = (room?.count ?? 0) - members.length;
+  $("open-people").textContent = `${number.format(room?.count ?? 0)} here`;
+  $("members").replaceChildren(
+    ...members.map(({ id, name }) => element("li", {}, element("bdi", {}, name), id === client.user?.id ? " (you)" : "")),
+    ...(more > 0 && members.length ? [element("li", {}, `and ${number.format(more)} more`)] : []));
+}
+
+function showUnsent() {
+  const entries = client.unsent.filter((entry) => entry.room === view?.name);
+  $("unsent").replaceChildren(...entries.map(({ mid, text, problem }) => {
+    const state = problem ? `Not sent: ${problem.message}`
+      : client.state !== "online" ? "Waits for the connection"
+      : client.pausedUntil > Date.now() ? `Goes out in ${seconds(client.pausedUntil)}` : "Sending";
+    const again = element("button", { className: "quiet", type: "button" }, "Send again");
+    again.addEventListener("click", () => {
+      client.discard(mid);
+      client.send(view?.name ?? "", text);
+    });
+    const edit = element("button", { className: "quiet", type: "button" }, "Edit");
+    edit.addEventListener("click", () => {
+      client.discard(mid);
+      $("text").value = [text, $("text").value].filter(Boolean).join("\n");
+      typed();
+      $("text").focus();
+    });
+    return element("li", { className: `message own unsent${problem ? " failed" : ""}` },
+      element("p", { className: "text", dir: "auto" }, text),
+      element("p", { className: "meta" }, state, ...(problem ? [" ", again, " ", edit] : [])));
+  }));
+  if (entries.length) $("empty").hidden = true;
+  follow();
+  if (entries.length && client.pausedUntil > Date.now()) setTimeout(showUnsent, 200);
+}
+
+function showState() {
+  const { state, problem } = client;
+  const text = {
+    idle: "Not connected.",
+    connecting: "Connecting…",
+    online: "Connected",
+    waiting: "Connection lost. What you write is sent when it is back.",
+    stopped: `The server ended the connection: ${problem?.message}`,
+  }[state];
+  $("light").className = state;
+  $("light").ariaLabel = $("light").title = state === "online" ? "Connected" : "Not connected";
+  $("banner").hidden = state === "online";
+  if ($("status").textContent !== text && !(state === "connecting" && !$("now").hidden)) $("status").textContent = text;
+  $("now").hidden = state === "online" || (state === "connecting" && client.user === null);
+  if (state === "online") {
+    $("name").value = client.user?.name;
+    $("name-problem").textContent = "";
+  } else if (problem?.code === "invalid_name") $("name-problem").textContent = problem.message;
+  showUnsent();
+  showCountdown();
+  follow();
+}
+
+function showCountdown() {
+  clearTimeout(countdownTimer);
+  const waiting = client.state === "waiting";
+  $("countdown").textContent = waiting ? `Next try in ${seconds(client.retryAt)}.` : "";
+  if (waiting) countdownTimer = setTimeout(showCountdown, 500);
+}
+
+function showHint(/** @type {string} */ text) {
+  clearTimeout(hintTimer);
+  if ($("hint").textContent !== text) $("hint").textContent = text;
+  if (text) hintTimer = setTimeout(() => showHint(""), HINT_MS);
+}
+
+// What the person does
+
+$("composer").addEventListener("submit", (/** @type {Event} */ event) => {
+  event.preventDefault();
+  const text = $("text").value;
+  const excess = new TextEncoder().encode(text).length - (client.limits?.text_bytes ?? Infinity);
+  if (excess > 0) showHint(`Too long by ${plural(excess, "byte", "bytes")}.`);
+  if (!view || !text.trim() || excess > 0) return;
+  atEnd = true;
+  client.send(view.name, text);
+  $("text").value = "";
+  typed();
+  $("text").focus();
+});
+$("text").addEventListener("input", typed);
+$("text").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  $("composer").requestSubmit();
+});
+$("join").addEventListener("submit", (/** @type {Event} */ event) => {
+  event.preventDefault();
+  const name = $("join-name").value;
+  $("join-problem").textContent = $("join-name").value = "";
+  enter(name);
+  open(null);
+  $("text").focus();
+});
+$("rename").addEventListener("submit", (/** @type {Event} */ event) => {
+  event.preventDefault();
+  durable?.setItem("roomproof.name", $("name").value);
+  client.rename($("name").value);
+});
+$("leave").addEventListener("click", () => {
+  if (!view) return;
+  client.leave(view.name);
+  forget(view.name);
+  $(view ? "text" : "join-name").focus();
+});
+$("now").addEventListener("click", () => client.connect());
+$("earlier").addEventListener("click", showEarlier);
+$("newer").addEventListener("click", () => {
+  atEnd = true;
+  read();
+  $("text").focus();
+});
+$("skip").addEventListener("click", (/** @type {Event} */ event) => {
+  event.preventDefault();
+  $("text").focus();
+});
+for (const panel of ["side", "people"]) $(`open-${panel}`).addEventListener("click", () => open(panel));
+$("log").addEventListener("scroll", () => {
+  atEnd = $("log").scrollHeight - $("log").scrollTop - $("log").clientHeight < 40;
+  read();
+});
+new ResizeObserver(follow).observe($("log"));
+document.addEventListener("visibilitychange", read);
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && document.body.dataset.open) open(null, true);
+  else if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown") && view) {
+    event.preventDefault();
+    const names = [...views.keys()];
+    const step = event.key === "ArrowUp" ? names.length - 1 : 1;
+    enter(names[(names.indexOf(view.name) + step) % names.length]);
+  }
+});
+window.addEventListener("hashchange", () => {
+  if (location.hash.length > 1) enter(decodeURIComponent(location.hash.slice(1)));
+});
+
+/** Open a panel (that is open anyway on a wide screen), or close it if it is open. */
+function open(/** @type {string | null} */ panel, back = false) {
+  const was = document.body.dataset.open;
+  document.body.dataset.open = panel === was ? "" : panel ?? "";
+  for (const name of ["side", "people"]) {
+    $(`open-${name}`).setAttribute("aria-expanded", String(document.body.dataset.open === name));
+  }
+  if (back && was) $(`open-${was}`).focus();
+  else if (document.body.dataset.open) $(panel).querySelector("button, input")?.focus();
+}
+
+function typed() {
+  if (view) {
+    view.draft = $("text").value;
+    session?.setItem(`roomproof.draft.${view.name}`, view.draft);
+  }
+  fit();
+}
+
+/** As high as what is written, up to a third of the screen. */
+function fit() {
+  $("text").rows = Math.min(8, $("text").value.split("\n").length);
+}
+
+// Small things
+
+/** An element with properties and text; nothing is ever parsed. */
+function element(/** @type {string} */ tag, /** @type {Record<string, any>} */ properties, /** @type {(Node | string)[]} */ ...content) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...content);
+  return made;
+}
+
+function on(/** @type {string} */ type, /** @type {(detail: any) => void} */ listener) {
+  client.addEventListener(type, (event) => listener(/** @type {CustomEvent} */ (event).detail));
+}
+
+function plural(/** @type {number} */ count, /** @type {string} */ one, /** @type {string} */ many) {
+  return `${number.format(count)} ${count === 1 ? one : many}`;
+}
+
+function seconds(/** @type {number} */ until) {
+  return `${number.format(Math.max(0, Math.ceil((until - Date.now()) / 100) / 10))} s`;
+}
+
+function dayOf(/** @type {number} */ ts) {
+  const text = day.format(ts);
+  if (text === day.format(Date.now())) return "Today";
+  return text === day.format(Date.now() - 86_400_000) ? "Yesterday" : text;
+}
+
+/** A browser may forbid its storage: then nothing outlives the page. @returns {Storage | undefined} */
+function storage(/** @type {"localStorage" | "sessionStorage"} */ kind) {
+  try {
+    return window[kind];
+  } catch {
+    return undefined;
+  }
+}
+
+const known = JSON.parse(durable?.getItem("roomproof.rooms") ?? "[]");
+for (const name of known.length ? known : ["lobby"]) enter(name);
+if (location.hash.length > 1) enter(decodeURIComponent(location.hash.slice(1)));
+else if (known.length) enter(session?.getItem("roomproof.room") ?? known[0]);
+client.connect();
