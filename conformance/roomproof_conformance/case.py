@@ -295,7 +295,9 @@ class Case:
         self.note("", "statement", check=check, role=role, judge=judge.kind, params=judge.params(), says=says)
 
     def _hopeless(self, judge: Judge) -> bool:
-        """The connection that the judge listens to is gone: what has not come will not come."""
+        """It is decided, or the connection that the judge listens to is gone: what has not come will not come."""
+        if judge.decided:
+            return True
         if isinstance(judge, Ends):
             return any(c.ended for c in self.clients if c.name == judge.conn)
         if isinstance(judge, Replied):

@@ -26,7 +26,7 @@ async def test_pages(node: Any) -> None:
     assert await get(node, "/healthz", "HEAD") == (200, "")
     status, page = await get(node, "/")
     assert status == 200
-    assert "/ws" in page
+    assert page.startswith("<!doctype html>")
     status, line = await get(node, "/nowhere")
     assert (status, line.count("\n")) == (404, 1)
     assert (await get(node, "/ws"))[0] == 426

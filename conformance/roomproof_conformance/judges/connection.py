@@ -78,6 +78,10 @@ class Opens(Judge):
         if record.conn == self.conn and record.kind == "handshake":
             self._answer = record
 
+    @property
+    def decided(self) -> bool:
+        return self._answer is not None
+
     def end(self) -> Finding:
         statuses = self.status or [101]
         expected = f"HTTP {' or '.join(map(str, statuses))}"

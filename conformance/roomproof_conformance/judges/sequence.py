@@ -32,10 +32,14 @@ class First(Judge):
             self._start = record.t
         if record.conn != self.conn or record.index <= self.after or self._first is not None:
             return
-        if record.kind == "end":
+        if record.kind == "end" and record.data["by"] == "server":
             self._end = record
         elif record.kind == "event" and (self.of is None or matches(self.of, view(record.event))):
             self._first = record
+
+    @property
+    def decided(self) -> bool:
+        return self._first is not None
 
     def end(self) -> Finding:
         expected = f"first {shown(self.where)} on {self.conn}"
@@ -72,7 +76,7 @@ class InTurn(Judge):
             return
         if self.until is not None and record.index > self.until:
             return
-        if record.kind == "end":
+        if record.kind == "end" and record.data["by"] == "server":
             self._end = record
         elif record.kind == "event":
             of = {"any_of": self.wheres} if self.of is None else self.of

@@ -11,7 +11,7 @@ from roomproof_conformance.judges import Absent, Arrives, Replied, Seam
 from roomproof_conformance.judges.numbering import SeamNumber
 from roomproof_conformance.judges.replay import Page
 
-from .history import bound
+from .history import bound, numbered_from_one
 from .paging import LARGEST
 
 NOT_THERE = {"exists": False}
@@ -35,8 +35,7 @@ class Past:
     async def more(self, count: int) -> None:
         """`count` more messages are sent while the watcher is there."""
         self.texts += await self.case.fill(self.room, count, watcher=self.watcher)
-        newest = {"kind": "message", "text": self.texts[-1], "epoch": self.epoch, "seq": self.head}
-        await self.case.given(Arrives(self.watcher.name, newest), f"the newest message is number {self.head}")
+        await numbered_from_one(self.case, self.watcher, self.texts)
 
     async def lost(self, first: int) -> None:
         """Presuppose that the oldest message that is kept is `first`."""
@@ -219,7 +218,7 @@ async def under_fire(case: Case) -> None:
     for speaker in speakers * 4:
         texts.append((await case.say(speaker, room.room)).text)
         if len(texts) % 3 == 0 and len(joins) < len(returning):
-            joins.append(returning[len(joins)].join(room.room, after=room.at(2), history=1))
+            joins.append(returning[len(joins)].join(room.room, after=room.at(2)))
     for op in joins:
         await case.given(Replied(op.index, {"tree": {"recovered": True}}, ok=True), "it is recovered")
     texts += [(await case.say(speaker, room.room)).text for speaker in speakers]

@@ -132,6 +132,7 @@ async def leave_then_join(case: Case) -> None:
     leave, join = member.leave(room), member.join(room)
     await case.answered(join, says="the join is answered")
     await case.settled(leave)
+    await case.wait(0.3, "what is still under way takes effect")
     op = await case.say(speaker, room)
     await case.delivered(op, [member])
     back = await case.say(member, room)

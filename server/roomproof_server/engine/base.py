@@ -168,3 +168,6 @@ class Engine(Protocol):
 
     def sweep(self) -> None:
         """Forget what is over; called several times a second."""
+
+    def close(self) -> None:
+        """Nothing is asked any more: keep what was accepted and let go. May take as long as one commit."""

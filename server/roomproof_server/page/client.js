@@ -1,28 +1,24 @@
 /**
- * A client of the chat protocol roomproof.v1, and its documented example: one ES module, no DOM, no
- * dependency. It keeps rooms, positions, unacknowledged messages and the guest's identity over lost
- * connections; what a person sees is somebody else's work (`page.js`). `docs/client.md` says which
- * sentence of the protocol each part keeps; the names in brackets here are the requirements.
+ * A client of the chat protocol roomproof.v1, and its documented example: one ES module, no DOM, no dependency.
+ * It keeps rooms, positions, unanswered messages and the guest's identity over lost connections; what a person
+ * sees is `page.js`. `docs/client.md` explains it; names in brackets are requirements of the protocol.
  *
  *     const client = new Client({ url: "ws://127.0.0.1:8765/ws", name: "Ann" });
  *     client.addEventListener("message", ({ detail }) => console.log(detail.from.name, detail.text));
  *     client.join("lobby");
  *     client.connect();
- *     client.send("lobby", "hello");   // at once, or when there is a connection again
+ *     client.send("lobby", "hello"); // at once, or when there is a connection again
  *
- * Events (all CustomEvents, what happened is in `detail`):
- *
- * | event      | detail |
- * |------------|--------|
- * | `state`    | `{state, retryAt, problem}`: see {@link Client#state} |
- * | `joined`   | `{room, messages, fresh}`: messages to add; `fresh` when nothing of the room was known |
- * | `message`  | the protocol's `message`, in order, each once |
- * | `gap`      | `{room, missed, reason}`: messages are lost, `missed` of them (null: nobody can say); comes before `joined` |
- * | `presence` | `{room, event, user}`: `rooms.get(room).members` changed; no `event` after a snapshot |
- * | `unsent`   | `{}`: {@link Client#unsent} changed |
- * | `paused`   | `{code, until, limit}`: the server asked to wait with sending; it goes on by itself |
- * | `refused`  | `{room, code, message}`: the server will not let us into this room |
- * | `notice`   | the protocol's `notice` |
+ * Events, with what happened in `detail`:
+ * - `state` `{}`: `client.state` changed, with `problem` and `retryAt`
+ * - `joined` `{room, messages, fresh}`: messages to add; `fresh` when nothing of the room was known before
+ * - `message`: the protocol's `message`; each once and in order
+ * - `gap` `{room, missed, reason}`: `missed` messages are lost (null: nobody can say); comes before `joined`
+ * - `presence` `{room, event, user}`: `client.rooms.get(room).members` changed; no `event` after a snapshot
+ * - `unsent` `{}`: `client.unsent` changed
+ * - `paused` `{code, limit}`: the server asked to wait; sending goes on by itself at `client.pausedUntil`
+ * - `refused` `{room, code, message}`: the server does not let us into this room
+ * - `notice`: the protocol's `notice`
  *
  * @typedef {{id: string, name: string}} User
  * @typedef {{room: string, epoch: string, seq: number, ts: number, from: User, text: string, mid?: string}} Message
@@ -103,22 +99,12 @@ export class Client extends EventTarget {
   /** @type {Record<string, any>} */ #timers = {};
 
   /**
-   * @param {{url: string, name?: string, durable?: Storage, session?: Storage, WebSocket?: any,
-   *          random?: () => number, now?: () => number, setTimeout?: any, clearTimeout?: any}} options
-   *   `durable` keeps the guest's token, `session` the unsent messages; the rest is there for tests
+   * @param {{url: string, name?: string, durable?: Storage, session?: Storage, WebSocket?: any, random?: () => number}}
+   *   options `durable` keeps the guest's token, `session` the unsent messages
    */
-  constructor(options) {
+  constructor({ url, name, durable, session, WebSocket = globalThis.WebSocket, random = Math.random }) {
     super();
-    this.#options = {
-      durable: memoryStorage(),
-      session: memoryStorage(),
-      WebSocket: globalThis.WebSocket,
-      random: Math.random,
-      now: Date.now,
-      setTimeout: globalThis.setTimeout.bind(globalThis),
-      clearTimeout: globalThis.clearTimeout.bind(globalThis),
-      ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
-    };
+    this.#options = { url, name, WebSocket, random, durable: durable ?? memory(), session: session ?? memory() };
     this.unsent = JSON.parse(this.#options.session.getItem(UNSENT_KEY) ?? "[]");
   }
 
@@ -128,7 +114,7 @@ export class Client extends EventTarget {
     this.#stopTimer("retry");
     this.#greeted = false;
     this.#silence = WELCOME_MS;
-    this.#heardAt = this.#options.now();
+    this.#heardAt = Date.now();
     const socket = new this.#options.WebSocket(this.#options.url, SUBPROTOCOL);
     this.#socket = socket;
     socket.onopen = () => this.#hello();
@@ -138,7 +124,7 @@ export class Client extends EventTarget {
     this.#become("connecting");
   }
 
-  /** Leave for good: 1000 tells the rooms at once [PRES-3]. */
+  /** End the connection; 1000 tells the rooms at once [PRES-3]. */
   disconnect() {
     this.#drop(1000);
     this.#stopTimer("retry");
@@ -148,7 +134,7 @@ export class Client extends EventTarget {
   /** Take another name. It belongs to the connection, so this makes a new one, as the same guest. */
   rename(/** @type {string} */ name) {
     this.#options.name = name;
-    this.#drop(1000);
+    this.disconnect();
     this.connect();
   }
 
@@ -169,8 +155,7 @@ export class Client extends EventTarget {
 
   /** Send a message, now or later. @returns its mid */
   send(/** @type {string} */ room, /** @type {string} */ text) {
-    const mid = Array.from(crypto.getRandomValues(new Uint8Array(9)), (byte) =>
-      byte.toString(16).padStart(2, "0")).join("");
+    const mid = [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(36)).join("-");
     this.#keep([...this.unsent, { mid, room, text, tried: null, user: null, problem: null }]);
     this.#pump();
     return mid;
@@ -196,12 +181,10 @@ export class Client extends EventTarget {
   #hello() {
     const token = this.#options.durable.getItem(TOKEN_KEY);
     this.#greeted = true;
-    this.#ask({
-      type: "hello",
-      auth: token ? { scheme: "resume_guest", token } : { scheme: "guest" },
-      ...(this.#options.name ? { name: this.#options.name } : {}),
-      client: { name: "roomproof-client.js", version: "1" },
-    }, (reply) => { if (reply.type === "welcome") this.#welcome(reply); });
+    const auth = token ? { scheme: "resume_guest", token } : { scheme: "guest" };
+    this.#ask({ type: "hello", auth, name: this.#options.name || undefined }, (reply) => {
+      if (reply.type === "welcome") this.#welcome(reply);
+    });
     // Pipelined: one round trip to be back in all rooms.
     for (const room of this.rooms.values()) this.#join(room);
   }
@@ -210,7 +193,7 @@ export class Client extends EventTarget {
     Object.assign(this, { user, limits, problem: null });
     if (token) this.#options.durable.setItem(TOKEN_KEY, token); // the same guest later [AUTH-7]
     this.#silence = heartbeat.interval_ms + heartbeat.timeout_ms;
-    this.#welcomedAt = this.#options.now();
+    this.#welcomedAt = Date.now();
     this.#become("online");
   }
 
@@ -225,7 +208,7 @@ export class Client extends EventTarget {
 
   /** Types and members that we do not know are passed over. */
   #receive(/** @type {any} */ message) {
-    this.#heardAt = this.#options.now();
+    this.#heardAt = Date.now();
     if (message.type === "error" && message.fatal) this.problem = message;
     const onReply = this.#replies.get(message.re);
     if (onReply) {
@@ -245,18 +228,18 @@ export class Client extends EventTarget {
 
   /** Some frame comes at least every interval [BEAT-3]; without one for interval + timeout it is dead. */
   #watch() {
-    const left = this.#heardAt + this.#silence - this.#options.now();
+    const left = this.#heardAt + this.#silence - Date.now();
     if (left > 0) this.#startTimer("watch", Math.min(left, 5_000), () => this.#watch());
     else this.#lost(1006, "", 4001); // a stalled socket may take long to close: nobody waits for it
   }
 
   /** The connection ended with `code`; or it is dead, and is closed with `closeWith`. */
   #lost(/** @type {number} */ code, reason = "", /** @type {number | undefined} */ closeWith = undefined) {
-    const { random, now, durable } = this.#options;
+    const { random, durable } = this.#options;
     if (code === 1009 && this.#inFlight) {
       this.#fail(this.#inFlight, { code: "text_too_long", message: "the server did not take a frame of this size" });
     }
-    if (this.#welcomedAt !== null && now() - this.#welcomedAt >= HEALTHY_MS) this.#failures = 0;
+    if (this.#welcomedAt !== null && Date.now() - this.#welcomedAt >= HEALTHY_MS) this.#failures = 0;
     const reconnectAfter = this.#reconnectAfter;
     this.#drop(closeWith);
     const advice = closeAdvice(code, reason);
@@ -269,7 +252,7 @@ export class Client extends EventTarget {
     let delay = advice.floor + backoff(this.#failures, random);
     if (advice.spread) delay = reconnectAfter ?? random() * advice.spread;
     this.#failures += 1;
-    this.retryAt = now() + delay;
+    this.retryAt = Date.now() + delay;
     this.#startTimer("retry", delay, () => this.connect());
     this.#become("waiting");
   }
@@ -297,7 +280,7 @@ export class Client extends EventTarget {
     this.#ask({ type: "join", room: room.name, ...after }, (reply) => {
       if (this.rooms.get(room.name) !== room || reply === LOST) return;
       if (reply.type === "joined") this.#joined(room, reply);
-      else if (reply.retryable) this.#startTimer(`join ${room.name}`, this.#stumble(reply), () => this.#join(room));
+      else if (reply.retryable) this.#startTimer(`join ${room.name}`, this.#patience(reply), () => this.#join(room));
       else {
         this.rooms.delete(room.name);
         this.#emit("refused", { room: room.name, code: reply.code, message: reply.message });
@@ -346,10 +329,9 @@ export class Client extends EventTarget {
 
   #pump() {
     if (this.state !== "online" || this.#inFlight || this.#timers.pause) return;
-    const { now } = this.#options;
     for (const entry of this.unsent) {
       if (entry.problem || !this.rooms.get(entry.room)?.joined) continue;
-      const old = entry.tried !== null && now() - entry.tried > DEDUP_PART * this.limits?.dedup_ms;
+      const old = entry.tried !== null && Date.now() - entry.tried > DEDUP_PART * this.limits?.dedup_ms;
       if (old || (entry.tried !== null && entry.user !== this.user?.id)) {
         // The server could not tell the retry from a new message any more: a person must decide.
         this.#fail(entry, { code: "unconfirmed", message: "it is not known whether this arrived" });
@@ -357,7 +339,7 @@ export class Client extends EventTarget {
         this.#fail(entry, { code: "text_too_long", message: `longer than ${this.limits?.text_bytes} bytes` });
       } else {
         this.#inFlight = entry;
-        Object.assign(entry, { tried: entry.tried ?? now(), user: this.user?.id });
+        Object.assign(entry, { tried: entry.tried ?? Date.now(), user: this.user?.id });
         this.#keep(this.unsent); // before it goes out: a reload must retry with the same mid [MSG-14]
         const { room, text, mid } = entry;
         this.#ask({ type: "send", room, text, mid }, (reply) => this.#answered(entry, reply));
@@ -369,30 +351,23 @@ export class Client extends EventTarget {
   #answered(/** @type {Unsent} */ entry, /** @type {any} */ reply) {
     if (reply === LOST) return;
     if (this.#inFlight === entry) this.#inFlight = null;
+    const room = this.rooms.get(entry.room);
     if (reply.type === "sent") {
       this.#stumbles = 0;
       this.#settle(entry.mid);
     } else if (reply.retryable) {
       if (reply.code === "rate_limited") entry.tried = null; // dedupe comes first: it is not stored [RATE-9]
-      this.#pause(reply);
-    } else if (reply.code === "not_joined") {
-      const room = this.rooms.get(entry.room);
-      if (room) this.#join(room); // then `joined` sends it again
-    } else {
-      this.#fail(entry, { code: reply.code, message: reply.message });
-    }
+      const wait = this.#patience(reply);
+      this.pausedUntil = Date.now() + wait;
+      this.#startTimer("pause", wait, () => this.#pump());
+      this.#emit("paused", { code: reply.code, limit: reply.limit });
+    } else if (reply.code === "not_joined" && room) this.#join(room); // then `joined` sends it again
+    else this.#fail(entry, { code: reply.code, message: reply.message });
     this.#pump();
   }
 
-  #pause(/** @type {any} */ refusal) {
-    const wait = this.#stumble(refusal);
-    this.pausedUntil = this.#options.now() + wait;
-    this.#startTimer("pause", wait, () => this.#pump());
-    this.#emit("paused", { code: refusal.code, until: this.pausedUntil, limit: refusal.limit });
-  }
-
   /** How long to wait after a retryable error. */
-  #stumble(/** @type {any} */ { retry_after_ms: wait }) {
+  #patience(/** @type {any} */ { retry_after_ms: wait }) {
     return wait === undefined ? backoff(this.#stumbles++, this.#options.random) : wait + GRAIN_MS;
   }
 
@@ -417,7 +392,7 @@ export class Client extends EventTarget {
 
   #become(/** @type {Client["state"]} */ state) {
     this.state = state;
-    this.#emit("state", { state, retryAt: this.retryAt, problem: this.problem });
+    this.#emit("state", {});
   }
 
   #emit(/** @type {string} */ type, /** @type {any} */ detail) {
@@ -426,14 +401,14 @@ export class Client extends EventTarget {
 
   #startTimer(/** @type {string} */ name, /** @type {number} */ ms, /** @type {() => void} */ run) {
     this.#stopTimer(name);
-    this.#timers[name] = this.#options.setTimeout(() => {
+    this.#timers[name] = setTimeout(() => {
       delete this.#timers[name];
       run();
     }, ms);
   }
 
   #stopTimer(/** @type {string} */ name) {
-    this.#options.clearTimeout(this.#timers[name]);
+    clearTimeout(this.#timers[name]);
     delete this.#timers[name];
   }
 }
@@ -442,7 +417,7 @@ export class Client extends EventTarget {
 const LOST = { type: "error", code: "lost", message: "the connection was lost before the answer" };
 
 /** Forgets everything with the process. @returns {any} */
-function memoryStorage() {
+function memory() {
   const items = new Map();
   return {
     getItem: (/** @type {string} */ key) => items.get(key) ?? null,

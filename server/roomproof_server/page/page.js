@@ -3,10 +3,10 @@
  * page as text (`textContent`) and is never parsed; what the protocol asks of a client is in `client.js`.
  *
  * @typedef {import("./client.js").Message} Message
- * @typedef {{kind: "message", message: Message} | {kind: "gap", text: string}
+ * @typedef {{kind: "message", message: Message, newDay?: boolean, first?: boolean} | {kind: "gap", text: string}
  *           | {kind: "presence", changes: Map<string, {name: string, event: string}>}} Item
- * @typedef {{name: string, items: Item[], shownFrom: number, unread: number, draft: string,
- *            scroll: number | null}} View  shownFrom: the first item that is in the page
+ * @typedef {{name: string, items: Item[], shownFrom: number, unread: number, draft: string, scroll: number | null,
+ *            newest?: Message}} View  shownFrom: the first item that is in the page
  */
 import { Client } from "./client.js";
 
@@ -18,7 +18,7 @@ const HINT_MS = 5_000;
 const durable = storage("localStorage");
 const session = storage("sessionStorage");
 const $ = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const day = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
 const number = new Intl.NumberFormat();
@@ -47,7 +47,7 @@ on("joined", ({ room, messages, fresh }) => {
   const joined = views.get(room);
   if (!joined) return;
   for (const message of messages) add(joined, { kind: "message", message }, fresh);
-  if (joined === view) showRoom();
+  if (fresh && joined === view) showLog();
 });
 on("message", (message) => {
   const at = views.get(message.room);
@@ -65,11 +65,11 @@ on("presence", ({ room, event, user }) => {
   if (at === view) showMembers();
 });
 on("paused", ({ code, limit }) => {
-  const why = code === "rate_limited" && limit
-    ? `${plural(limit.count, "message", "messages")} in ${number.format(limit.window_ms / 1000)} s at most: the rest goes out by itself.`
-    : "The server is busy: this goes out by itself.";
-  showHint(why);
+  showHint(code === "rate_limited" && limit
+    ? `At most ${plural(limit.count, "message", "messages")} in ${number.format(limit.window_ms / 1000)} s; the rest goes out by itself.`
+    : "The server is busy; your message goes out by itself.");
   showUnsent();
+  showCountdown();
 });
 on("refused", ({ room, message }) => {
   forget(room);
@@ -90,7 +90,7 @@ function enter(/** @type {string} */ name) {
   }
   if (view) view.scroll = atEnd ? null : $("log").scrollTop;
   view = views.get(name);
-  if (decodeURIComponent(location.hash.slice(1)) !== name) history.replaceState(null, "", `#${encodeURIComponent(name)}`);
+  history.replaceState(null, "", `#${encodeURIComponent(name)}`);
   showRoom();
 }
 
@@ -113,22 +113,31 @@ function keepRooms() {
 // The log
 
 function add(/** @type {View} */ to, /** @type {Item} */ item, old = false) {
+  const message = item.kind === "message" ? item.message : undefined;
+  if (item.kind === "message") {
+    const { newest } = to;
+    const last = to.items[to.items.length - 1];
+    item.newDay = !newest || dayOf(newest.ts) !== dayOf(item.message.ts);
+    item.first = item.newDay || last?.kind !== "message" || newest?.from.id !== item.message.from.id
+      || item.message.ts - newest.ts > GROUP_MS;
+    to.newest = item.message;
+  }
   to.items.push(item);
   if (to.items.length > KEPT) {
     to.items.shift();
-    to.shownFrom = Math.max(0, to.shownFrom - 1);
-    if (to === view && $("messages").childElementCount > to.items.length - to.shownFrom - 1) $("messages").firstChild?.remove();
+    if (to.shownFrom > 0) to.shownFrom -= 1;
+    else if (to === view && !old) $("messages").firstChild?.remove();
   }
-  const own = item.kind === "message" && item.message.from.id === client.user?.id;
+  const own = message?.from.id === client.user?.id;
   const seen = to === view && document.visibilityState === "visible" && atEnd;
-  if (item.kind === "message" && !old && !own && !seen) {
+  if (message && !old && !own && !seen) {
     to.unread += 1;
     if (to === view) below += 1;
     showRooms();
   }
-  if (to !== view || $("log").ariaBusy === "true") return;
-  $("empty").hidden = true;
-  $("messages").append(render(item, to.items[to.items.length - 2]));
+  if (to !== view || old) return;
+  if (message) $("empty").hidden = true;
+  $("messages").append(render(item));
   if (own) atEnd = true;
   if (atEnd && $("messages").childElementCount > 3 * SHOWN) showLog();
   else follow();
@@ -140,21 +149,18 @@ function addPresence(/** @type {View} */ to, /** @type {string} */ event, /** @t
   if (last?.kind !== "presence") return add(to, { kind: "presence", changes: new Map([[id, { name, event }]]) });
   if (last.changes.get(id) && last.changes.get(id)?.event !== event) last.changes.delete(id);
   else last.changes.set(id, { name, event });
-  if (to === view) $("messages").lastChild?.replaceWith(render(last, undefined));
+  if (to === view) $("messages").lastChild?.replaceWith(render(last));
   follow();
 }
 
-function render(/** @type {Item} */ item, /** @type {Item | undefined} */ previous) {
+function render(/** @type {Item} */ item) {
   if (item.kind === "gap") return element("li", { className: "gap" }, item.text);
   if (item.kind === "presence") {
     const parts = [...item.changes.values()].slice(-6).flatMap(({ name, event }, index) =>
       [index ? " · " : "", element("bdi", {}, name), event === "join" ? " came" : " left"]);
     return element("li", { className: "presence", ariaLive: "off", hidden: !parts.length }, ...parts);
   }
-  const { from, ts, text } = item.message;
-  const before = previous?.kind === "message" ? previous.message : undefined;
-  const newDay = !before ? previous === undefined : dayOf(before.ts) !== dayOf(ts);
-  const first = newDay || !before || before.from.id !== from.id || ts - before.ts > GROUP_MS;
+  const { message: { from, ts, text }, newDay, first } = item;
   const own = from.id === client.user?.id;
   const time = element("time", { dateTime: new Date(ts).toISOString(), title: full.format(ts) }, clock.format(ts));
   return element("li", { className: `message${own ? " own" : ""}${first ? " first" : ""}` },
@@ -168,10 +174,10 @@ function showLog() {
   const { items } = view;
   view.shownFrom = Math.max(0, items.length - SHOWN);
   $("log").ariaBusy = "true"; // not read out
-  $("messages").replaceChildren(...items.slice(view.shownFrom).map((item, index) =>
-    render(item, items[view.shownFrom + index - 1])));
+  $("messages").replaceChildren(...items.slice(view.shownFrom).map(render));
   $("log").ariaBusy = "false";
   $("earlier").hidden = view.shownFrom === 0;
+  $("empty").hidden = Boolean(view.newest);
   follow();
 }
 
@@ -180,14 +186,13 @@ function showEarlier() {
   const { items, shownFrom } = view;
   const from = Math.max(0, shownFrom - SHOWN);
   const height = $("log").scrollHeight;
-  const [focus] = [$("messages").firstChild];
   view.shownFrom = from;
   $("log").ariaBusy = "true";
-  $("messages").prepend(...items.slice(from, shownFrom).map((item, index) => render(item, items[from + index - 1])));
+  $("messages").prepend(...items.slice(from, shownFrom).map(render));
   $("log").ariaBusy = "false";
   $("earlier").hidden = from === 0;
   $("log").scrollTop += $("log").scrollHeight - height;
-  if (focus) $("log").focus({ preventScroll: true });
+  if (from === 0) $("log").focus({ preventScroll: true }); // the button is gone
 }
 
 /** Keep the newest in sight if it was; else say how much is below. */
@@ -216,7 +221,7 @@ function showRoom() {
   $("text").placeholder = view ? `Message to ${view.name}` : "";
   $("text").value = view?.draft ?? "";
   $("empty").textContent = view ? "Nothing was said here yet." : "Join a room to begin.";
-  $("empty").hidden = Boolean(view?.items.some((item) => item.kind === "message"));
+  $("empty").hidden = false;
   below = 0;
   atEnd = (view?.scroll ?? null) === null;
   if (view) showLog();
@@ -230,20 +235,18 @@ function showRoom() {
 }
 
 function showRooms() {
-  const focused = document.activeElement?.closest("#rooms button")?.textContent;
-  $("rooms").replaceChildren(...[...views.values()].map((room) => {
+  redraw($("rooms"), [...views.values()].map((room) => {
+    const name = element("bdi", {}, room.name);
     const badge = element("span", { className: "badge", hidden: !room.unread },
       room.unread > 99 ? "99+" : String(room.unread), element("span", { className: "unseen" }, " unread"));
-    const button = element("button", { className: "quiet" }, element("bdi", {}, room.name), badge);
-    if (room === view) button.setAttribute("aria-current", "true");
-    button.addEventListener("click", () => {
+    const button = press("", room.name, () => {
       enter(room.name);
       open(null);
       $("text").focus();
-    });
+    }, name, badge);
+    if (room === view) button.setAttribute("aria-current", "true");
     return element("li", {}, button);
   }));
-  if (focused) [...$("rooms").querySelectorAll("button")].find((button) => button.textContent === focused)?.focus();
   const unread = [...views.values()].reduce((sum, room) => sum + room.unread, 0);
   const elsewhere = unread - (view?.unread ?? 0);
   $("elsewhere").hidden = !elsewhere;
@@ -263,17 +266,16 @@ function showMembers() {
 
 function showUnsent() {
   const entries = client.unsent.filter((entry) => entry.room === view?.name);
-  $("unsent").replaceChildren(...entries.map(({ mid, text, problem }) => {
-    const state = problem ? `Not sent: ${problem.message}`
+  redraw($("unsent"), entries.map(({ mid, text, problem }, index) => {
+    const state = problem ? `Not sent: ${problem.message}.`
+      : index < entries.length - 1 ? "" // said once, below the last
       : client.state !== "online" ? "Waits for the connection"
-      : client.pausedUntil > Date.now() ? `Goes out in ${seconds(client.pausedUntil)}` : "Sending";
-    const again = element("button", { className: "quiet", type: "button" }, "Send again");
-    again.addEventListener("click", () => {
+      : client.pausedUntil > Date.now() ? "Waits" : "Sending";
+    const again = press("Send again", `again ${mid}`, () => {
       client.discard(mid);
       client.send(view?.name ?? "", text);
     });
-    const edit = element("button", { className: "quiet", type: "button" }, "Edit");
-    edit.addEventListener("click", () => {
+    const edit = press("Edit", `edit ${mid}`, () => {
       client.discard(mid);
       $("text").value = [text, $("text").value].filter(Boolean).join("\n");
       typed();
@@ -285,7 +287,6 @@ function showUnsent() {
   }));
   if (entries.length) $("empty").hidden = true;
   follow();
-  if (entries.length && client.pausedUntil > Date.now()) setTimeout(showUnsent, 200);
 }
 
 function showState() {
@@ -294,7 +295,7 @@ function showState() {
     idle: "Not connected.",
     connecting: "Connecting…",
     online: "Connected",
-    waiting: "Connection lost. What you write is sent when it is back.",
+    waiting: "Connection lost; what you write is kept.",
     stopped: `The server ended the connection: ${problem?.message}`,
   }[state];
   $("light").className = state;
@@ -304,6 +305,7 @@ function showState() {
   $("now").hidden = state === "online" || (state === "connecting" && client.user === null);
   if (state === "online") {
     $("name").value = client.user?.name;
+    durable?.setItem("roomproof.name", $("name").value);
     $("name-problem").textContent = "";
   } else if (problem?.code === "invalid_name") $("name-problem").textContent = problem.message;
   showUnsent();
@@ -311,11 +313,14 @@ function showState() {
   follow();
 }
 
+/** What runs down is shown beside the live regions, not in them: it would be read out again and again. */
 function showCountdown() {
   clearTimeout(countdownTimer);
-  const waiting = client.state === "waiting";
-  $("countdown").textContent = waiting ? `Next try in ${seconds(client.retryAt)}.` : "";
-  if (waiting) countdownTimer = setTimeout(showCountdown, 500);
+  const retry = client.state === "waiting" ? client.retryAt : 0;
+  const pause = client.pausedUntil > Date.now() ? client.pausedUntil : 0;
+  $("countdown").textContent = retry ? `Next try in ${seconds(retry)}.` : "";
+  $("wait").textContent = pause ? `Next one in ${seconds(pause)}.` : "";
+  if (retry || pause) countdownTimer = setTimeout(showCountdown, 100);
 }
 
 function showHint(/** @type {string} */ text) {
@@ -354,7 +359,6 @@ $("join").addEventListener("submit", (/** @type {Event} */ event) => {
 });
 $("rename").addEventListener("submit", (/** @type {Event} */ event) => {
   event.preventDefault();
-  durable?.setItem("roomproof.name", $("name").value);
   client.rename($("name").value);
 });
 $("leave").addEventListener("click", () => {
@@ -391,7 +395,8 @@ document.addEventListener("keydown", (event) => {
   }
 });
 window.addEventListener("hashchange", () => {
-  if (location.hash.length > 1) enter(decodeURIComponent(location.hash.slice(1)));
+  const name = addressed();
+  if (name) enter(name);
 });
 
 /** Open a panel (that is open anyway on a wide screen), or close it if it is open. */
@@ -399,7 +404,9 @@ function open(/** @type {string | null} */ panel, back = false) {
   const was = document.body.dataset.open;
   document.body.dataset.open = panel === was ? "" : panel ?? "";
   for (const name of ["side", "people"]) {
-    $(`open-${name}`).setAttribute("aria-expanded", String(document.body.dataset.open === name));
+    const isOpen = document.body.dataset.open === name;
+    $(name).classList.toggle("open", isOpen);
+    $(`open-${name}`).setAttribute("aria-expanded", String(isOpen));
   }
   if (back && was) $(`open-${was}`).focus();
   else if (document.body.dataset.open) $(panel).querySelector("button, input")?.focus();
@@ -413,9 +420,10 @@ function typed() {
   fit();
 }
 
-/** As high as what is written, up to a third of the screen. */
+/** As high as what is written; the style sheet sets the bounds. */
 function fit() {
-  $("text").rows = Math.min(8, $("text").value.split("\n").length);
+  $("text").style.height = "auto";
+  $("text").style.height = `${$("text").scrollHeight + 2}px`;
 }
 
 // Small things
@@ -427,6 +435,21 @@ function element(/** @type {string} */ tag, /** @type {Record<string, any>} */ p
   return made;
 }
 
+function press(/** @type {string} */ label, /** @type {string} */ key, /** @type {() => void} */ action, /** @type {Node[]} */ ...content) {
+  const button = element("button", { type: "button", className: "quiet" }, label, ...content);
+  button.dataset.key = key;
+  button.addEventListener("click", action);
+  return button;
+}
+
+/** Draw a list again; what had the focus keeps it. */
+function redraw(/** @type {HTMLElement} */ list, /** @type {Node[]} */ items) {
+  const focused = document.activeElement;
+  const key = list.contains(focused) && focused instanceof HTMLElement ? focused.dataset.key : undefined;
+  list.replaceChildren(...items);
+  if (key) /** @type {HTMLElement | null} */ (list.querySelector(`[data-key="${CSS.escape(key)}"]`))?.focus();
+}
+
 function on(/** @type {string} */ type, /** @type {(detail: any) => void} */ listener) {
   client.addEventListener(type, (event) => listener(/** @type {CustomEvent} */ (event).detail));
 }
@@ -435,8 +458,10 @@ function plural(/** @type {number} */ count, /** @type {string} */ one, /** @typ
   return `${number.format(count)} ${count === 1 ? one : many}`;
 }
 
+/** Whole seconds, tenths of the last one. */
 function seconds(/** @type {number} */ until) {
-  return `${number.format(Math.max(0, Math.ceil((until - Date.now()) / 100) / 10))} s`;
+  const left = Math.max(0, until - Date.now()) / 1000;
+  return `${number.format(left > 1 ? Math.ceil(left) : Math.ceil(left * 10) / 10)} s`;
 }
 
 function dayOf(/** @type {number} */ ts) {
@@ -454,8 +479,16 @@ function storage(/** @type {"localStorage" | "sessionStorage"} */ kind) {
   }
 }
 
-const known = JSON.parse(durable?.getItem("roomproof.rooms") ?? "[]");
-for (const name of known.length ? known : ["lobby"]) enter(name);
-if (location.hash.length > 1) enter(decodeURIComponent(location.hash.slice(1)));
-else if (known.length) enter(session?.getItem("roomproof.room") ?? known[0]);
+/** The room that the address names: `/#lobby`. */
+function addressed() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return location.hash.slice(1);
+  }
+}
+
+const rooms = JSON.parse(durable?.getItem("roomproof.rooms") ?? "[]");
+const first = addressed() || rooms[0] || "lobby";
+for (const name of [...rooms, first]) enter(name);
 client.connect();

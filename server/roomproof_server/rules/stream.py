@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
@@ -91,19 +91,24 @@ class Stream:
         self.head = 0
         self._ts = 0
         self._dedup = dedup
-        self._retained: deque[Entry] = deque(maxlen=retain)
+        self._retained: deque[bytes] = deque(maxlen=retain)  # payloads, up to head
         self._staged: deque[Entry] = deque()
         self._seen: OrderedDict[tuple[str, str], Seen] = OrderedDict()
 
     @property
     def first(self) -> int:
         """The oldest retained seq; head + 1 when nothing is (section 3: 1 in an empty room)."""
-        return self._retained[0].seq if self._retained else self.head + 1
+        return self.head - len(self._retained) + 1
 
     @property
     def full(self) -> bool:
         """True when no number is left and the epoch has to roll (section 9)."""
         return self.head + len(self._staged) >= MAX_SEQ
+
+    @property
+    def unsettled(self) -> bool:
+        """True while a message is staged."""
+        return bool(self._staged)
 
     def seen(self, user: str, mid: str, now: float) -> Seen | None:
         """What this user's ``mid`` was stored as within the window (MSG-9..11), staged messages included."""
@@ -127,16 +132,22 @@ class Stream:
     def commit(self) -> Entry:
         """The oldest staged message is kept now: make it visible and return it."""
         entry = self._staged.popleft()
-        self._retained.append(entry)
+        self._retained.append(entry.payload)
         self.head = entry.seq
         return entry
 
-    def rollback(self) -> None:
-        """Storage failed: take back every staged message, its number and its ``mid``."""
-        for entry in self._staged:
+    def rollback(self, keep: int = 0) -> None:
+        """Storage failed: take back every staged message but the oldest ``keep``, its number and its ``mid``."""
+        while len(self._staged) > keep:
+            entry = self._staged.pop()
             if entry.mid is not None:
                 self._seen.pop((entry.user, entry.mid), None)
-        self._staged.clear()
+
+    def restore(self, head: int, ts: int, payloads: Iterable[bytes], seen: Mapping[tuple[str, str], Seen]) -> None:
+        """Go on in a new process where storage ends: the messages up to ``head``, ``ts`` that of the last one."""
+        self.head, self._ts = head, ts
+        self._retained.extend(payloads)
+        self._seen.update(seen)
 
     def tail(self, after: Mapping[str, Any] | None, history: int) -> Tail:
         """Answer a join: recovery is all of the gap or none of it (RES-3), else the newest ``history``."""
@@ -170,7 +181,7 @@ class Stream:
 
     def _payloads(self, low: int, high: int) -> list[bytes]:
         first = self.first
-        return [entry.payload for entry in islice(self._retained, max(0, low - first), max(0, high - first + 1))]
+        return list(islice(self._retained, max(0, low - first), max(0, high - first + 1)))
 
     def _forget(self, now: float) -> None:
         while self._seen:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from websockets.exceptions import NegotiationError
 
-from roomproof_protocol import SUBPROTOCOL, ProtocolError
+from roomproof_protocol import ERRORS, SUBPROTOCOL, ProtocolError
 from roomproof_server.hub import Hub
 from roomproof_server.rules import session
 from roomproof_server.rules.session import Session
@@ -119,10 +118,10 @@ def conn_11_error_twice() -> None:
     """A refused send is answered twice."""
 
     @instead_of(Session, "_refuse")
-    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError) -> None:
-        honest(self, error)
+    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError, re: str | None) -> None:
+        honest(self, error, re)
         if error.code == "not_joined":
-            honest(self, error)
+            honest(self, error, re)
 
 
 @liar
@@ -152,10 +151,12 @@ def conn_14_null_is_absent() -> None:
 def conn_13_answers_nothing() -> None:
     """A hello that cannot be honoured is closed without an error."""
 
-    @instead_of(Session, "_reply")
-    def reply(honest: Callable[..., None], self: Any, message: Any) -> None:
-        if not (message["type"] == "error" and message["fatal"]):
-            honest(self, message)
+    @instead_of(Session, "_refuse")
+    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError, re: str | None) -> None:
+        if self._member is None:
+            self._close(ERRORS[error.code].hello_close)
+        else:
+            honest(self, error, re)
 
 
 @liar
@@ -166,27 +167,3 @@ def conn_6_tick_first() -> None:
     def welcome(honest: Callable[..., None], self: Any, request: Frame, guest: Any) -> None:
         self._port.send(self._hub.encode_frame({"type": "tick", "now": self._hub.wall()}))
         honest(self, request, guest)
-
-
-@liar
-def conn_12_trusts_proto() -> None:
-    """A sender's own `from` is taken for a name of the message."""
-
-    @instead_of(session, "parse_request")
-    def parse_request(honest: Callable[..., Frame], data: str, limits: Any) -> Frame:
-        request = honest(data, limits)
-        claimed = json.loads(data).get("from")
-        if request["type"] == "send" and claimed is not None:
-            request["from"] = claimed
-        return request
-
-    @instead_of(Session, "_send")
-    def send(honest: Callable[..., None], self: Any, request: Frame) -> None:
-        claimed = request.pop("from", None)
-        own = self._member
-        if isinstance(claimed, dict) and isinstance(claimed.get("name"), str):
-            self._member = replace(own, name=claimed["name"])
-        honest(self, request)
-        self._member = own
-
-    session._HANDLERS["send"] = Session._send

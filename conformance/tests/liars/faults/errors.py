@@ -28,8 +28,8 @@ def err_1_closes() -> None:
     """A frame that is not JSON closes the connection."""
 
     @_refuse
-    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError) -> None:
-        honest(self, error)
+    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError, re: str | None) -> None:
+        honest(self, error, re)
         if error.code == "invalid_json" and "Expecting" in error.message:
             self._close(4400)
 
@@ -46,7 +46,7 @@ def err_3_any_depth() -> None:
     """A frame may be nested as deeply as the interpreter can."""
 
     @instead_of(requests, "decode")
-    def decode(honest: Callable[..., Any], data: str) -> Any:
+    def decode(honest: Callable[..., Any], data: str, *, max_depth: int = 0) -> Any:
         return honest(data, max_depth=500)
 
 
@@ -55,10 +55,10 @@ def err_4_no_re() -> None:
     """The answer to an ill-formed message never says which one it was."""
 
     @_refuse
-    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError) -> None:
+    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError, re: str | None) -> None:
         if error.code == "invalid_message":
-            error.re = None
-        honest(self, error)
+            error.re = re = None
+        honest(self, error, re)
 
 
 @liar
@@ -82,9 +82,9 @@ def err_6_silent() -> None:
     """A message of unknown type is passed over in silence."""
 
     @_refuse
-    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError) -> None:
+    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError, re: str | None) -> None:
         if error.code != "unknown_type" or self._member is None:
-            honest(self, error)
+            honest(self, error, re)
 
 
 @liar
@@ -92,8 +92,8 @@ def err_7_binary_kills() -> None:
     """A binary frame closes the connection."""
 
     @_refuse
-    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError) -> None:
-        honest(self, error)
+    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError, re: str | None) -> None:
+        honest(self, error, re)
         if error.code == "unsupported_data":
             self._close(4400)
 
@@ -121,8 +121,8 @@ def err_11_tells_the_room() -> None:
     """An error goes to all members of the rooms of whoever caused it."""
 
     @_refuse
-    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError) -> None:
-        honest(self, error)
+    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError, re: str | None) -> None:
+        honest(self, error, re)
         error.re = None
         frame = self._hub.encode_frame(error.to_message())
         for room in self._rooms.values():
@@ -135,12 +135,12 @@ def err_12_names_others() -> None:
     """Who asks about a room without being in it is told who is there."""
 
     @_refuse
-    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError) -> None:
+    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError, re: str | None) -> None:
         if error.code == "not_joined":
             engine = self._hub.engine
             names = [name for room in engine._rooms.values() for _, name in room.presence.members()]
             error.message = f"join the room first; {', '.join(names[-3:])} did"
-        honest(self, error)
+        honest(self, error, re)
 
 
 @liar
@@ -148,10 +148,10 @@ def err_12_traceback() -> None:
     """The answer to an ill-formed message shows where in the program it was found."""
 
     @_refuse
-    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError) -> None:
+    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError, re: str | None) -> None:
         if error.code == "invalid_message":
             error.message = "".join(traceback.format_exception(error))[:200]
-        honest(self, error)
+        honest(self, error, re)
 
 
 @liar
@@ -206,8 +206,8 @@ def err_10_deaf_after_error() -> None:
     deaf: set[Any] = set()
 
     @_refuse
-    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError) -> None:
-        honest(self, error)
+    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError, re: str | None) -> None:
+        honest(self, error, re)
         if error.code == "unsupported_data":
             deaf.add(self)
 
@@ -224,8 +224,8 @@ def err_16_chokes_on_unknown() -> None:
     """A huge number in a member that nobody asked for is an internal error."""
 
     @instead_of(requests, "decode")
-    def decode(honest: Callable[..., Any], data: str) -> Any:
-        found = honest(data)
+    def decode(honest: Callable[..., Any], *args: Any, **depth: Any) -> Any:
+        found = honest(*args, **depth)
         for value in found.values() if isinstance(found, dict) else ():
             if isinstance(value, float) and math.isinf(value):
                 int(value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -114,11 +116,12 @@ def beat_2_no_pong_request() -> None:
     """The request `ping` is answered after two seconds only."""
 
     @instead_of(Session, "_reply")
-    def reply(honest: Callable[..., None], self: Any, message: Any) -> None:
-        if message["type"] == "pong":
-            self._port._server.loop.call_later(2.0, honest, self, message)
+    def reply(honest: Callable[..., None], self: Any, kind: str, request: Any, **members: Any) -> None:
+        later = functools.partial(honest, self, kind, request, **members)
+        if kind == "pong":
+            asyncio.get_running_loop().call_later(2.0, later)
         else:
-            honest(self, message)
+            later()
 
 
 @liar

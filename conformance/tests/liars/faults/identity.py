@@ -9,8 +9,11 @@ from typing import Any
 from roomproof_protocol import grammar
 from roomproof_server.engine.memory import MemoryEngine
 from roomproof_server.hub import Hub
+from roomproof_server.rules import session
+from roomproof_server.rules.session import Session
 
 from .lying import instead_of, liar
+from .wrong_input import Frame, as_object
 
 
 @liar
@@ -60,3 +63,22 @@ def auth_6_no_prefix() -> None:
     @instead_of(MemoryEngine, "new_guest")
     def new_guest(honest: Callable[..., None], self: Any, done: Callable[[Any], None]) -> None:
         honest(self, lambda guest: done(replace(guest, id=guest.id.removeprefix("guest:"))))
+
+
+@liar
+def auth_8_trusts_sender() -> None:
+    """A name that the client puts into `from` becomes the sender's."""
+    claimed: dict[Any, Any] = {}
+
+    @instead_of(Session, "_answer")
+    def answer(honest: Callable[..., None], self: Any, data: str | None) -> None:
+        claimed[self] = (as_object(data) or {}).get("from")
+        honest(self, data)
+
+    @instead_of(session._HANDLERS, "send")
+    def send(honest: Callable[..., None], self: Any, request: Frame) -> None:
+        own, name = self._member, claimed[self]
+        if isinstance(name, dict) and isinstance(name.get("name"), str):
+            self._member = replace(own, name=name["name"])
+        honest(self, request)
+        self._member = own

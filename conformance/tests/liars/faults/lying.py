@@ -24,14 +24,16 @@ def liar(fault: Fault) -> Fault:
 def instead_of(owner: Any, name: str) -> Callable[[Callable[..., Any]], None]:
     """Replace `owner.name` (of a class or module; a key of a dict) by the decorated function.
 
-    It is called like the honest one, with that one before the other arguments. AttributeError or KeyError
-    when there is no such rule any more: a liar that does not lie would go unnoticed otherwise.
+    It is called like the honest one, with that one before the other arguments. AttributeError, KeyError or
+    TypeError when there is no such rule any more: a liar that fails by accident would be caught for it.
     """
 
     def replace(lie: Callable[..., Any]) -> None:
         table = isinstance(owner, dict)
         found = owner[name] if table else inspect.getattr_static(owner, name)
         honest = found.fget if isinstance(found, property) else owner[name] if table else getattr(owner, name)
+
+        _same_form(lie, honest)
 
         @functools.wraps(honest)
         def lying(*args: Any, **kwargs: Any) -> Any:
@@ -45,3 +47,15 @@ def instead_of(owner: Any, name: str) -> Callable[[Callable[..., Any]], None]:
             setattr(owner, name, staticmethod(lying) if isinstance(found, staticmethod) else lying)
 
     return replace
+
+
+def _same_form(lie: Callable[..., Any], honest: Callable[..., Any]) -> None:
+    """Raise TypeError unless the lie takes what the honest function takes (`*args` and `**kwargs` take anything)."""
+    mine = list(inspect.signature(lie).parameters.values())[1:]
+    theirs = inspect.signature(honest).parameters.values()
+    for kind, rest in ((inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.VAR_POSITIONAL),
+                       (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)):  # fmt: skip
+        if any(p.kind is rest for p in mine):
+            continue
+        if sum(p.kind is kind for p in mine) != sum(p.kind is kind for p in theirs):
+            raise TypeError(f"{honest.__qualname__} has another form than {lie.__qualname__} expects")

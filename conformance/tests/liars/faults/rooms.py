@@ -32,6 +32,12 @@ def room_3_every_room() -> None:
 @liar
 def room_3_before_join() -> None:
     """Who has joined no room yet overhears all of them."""
+    joined: set[Any] = set()
+
+    @instead_of(Room, "admit")
+    def admit(honest: Callable[..., None], room: Any, listener: Any, *args: Any, already: bool) -> None:
+        joined.add(listener)
+        honest(room, listener, *args, already=already)
 
     @instead_of(Room, "message")
     def message(honest: Callable[..., None], room: Any, entry: Any) -> None:
@@ -39,7 +45,7 @@ def room_3_before_join() -> None:
         frame = room._hub.frame(entry.payload)
         for listeners in room._hub._users.values():
             for listener in listeners:
-                if not listener._rooms and listener not in room._joining:
+                if listener not in joined:
                     listener.send(frame)
 
 
@@ -49,8 +55,8 @@ def room_3_outsiders_write() -> None:
 
     @instead_of(session._HANDLERS, "send")
     def send(honest: Callable[..., None], self: Any, request: Frame) -> None:
-        done = self._ask(request, lambda result: self._sent(request, result))
-        self._hub.engine.publish(request["room"], self._me, request["text"], request.get("mid"), done)
+        done = self._ask(request, self._sent)
+        self._hub.engine.publish(self._allowed(request), self._me, request["text"], request.get("mid"), done)
 
 
 @liar
@@ -59,8 +65,8 @@ def room_6_left_still_hear() -> None:
 
     @instead_of(session._HANDLERS, "leave")
     def leave(honest: Callable[..., None], self: Any, request: Frame) -> None:
-        room = self._rooms.pop(request["room"], None)
-        self._reply({"type": "left", "re": request["id"], "room": request["room"]})
+        room = self._rooms.pop(self._allowed(request), None)
+        self._reply("left", request, room=request["room"])
         if room is not None:
             self._hub.engine.leave(room.name, self._me, linger=False)
 
@@ -90,8 +96,7 @@ def room_7_refuses() -> None:
 
     @instead_of(session._HANDLERS, "leave")
     def leave(honest: Callable[..., None], self: Any, request: Frame) -> None:
-        if request["room"] not in self._rooms:
-            raise ProtocolError("not_joined", "join the room first", re=request["id"], field="/room")
+        self._joined_room(request)
         honest(self, request)
 
 
@@ -132,7 +137,7 @@ def room_2_one_less() -> None:
     def join(honest: Callable[..., None], self: Any, request: Frame) -> None:
         most = self._hub.settings.limits.rooms_per_conn
         if request["room"] not in self._rooms and len(self._rooms) >= most - 1:
-            raise ProtocolError("too_many_rooms", f"at most {most} rooms a connection", re=request["id"])
+            raise ProtocolError("too_many_rooms", f"at most {most} rooms a connection")
         honest(self, request)
 
 
@@ -142,8 +147,8 @@ def room_8_leaves_late() -> None:
 
     @instead_of(session._HANDLERS, "leave")
     def leave(honest: Callable[..., None], self: Any, request: Frame) -> None:
-        self._reply({"type": "left", "re": request["id"], "room": request["room"]})
-        asyncio.get_running_loop().call_later(0.02, late, self, request["room"])
+        asyncio.get_running_loop().call_later(0.02, late, self, self._allowed(request))
+        self._reply("left", request, room=request["room"])
 
     def late(self: Any, name: str) -> None:
         room = self._rooms.pop(name, None)
