@@ -114,6 +114,7 @@ class Client:
         self.connection: Connection | None = None
         self.handshake: Handshake | None = None
         self.end: End | None = None
+        self.credentials: dict[str, Any] = {}  # instead of those that the case keeps for the user
         self.heard: dict[str, int] = {}  # texts of live messages, with the record of the first
         self.heartbeat_reactions = True
         self.keepalive = True

@@ -6,6 +6,7 @@ and offline; a scenario stops at the first one that does not hold. Knows no sock
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -111,9 +112,19 @@ class Case:
             await self.given(Replied(self.identify(client).index, ok=True), f"{client.name} can identify")
         return client
 
+    async def reachable(self, client: Client) -> bool:
+        """Connect; False when nobody listens at all. What the handshake said is in the transcript."""
+        try:
+            await client.connect()
+        except Unreachable:
+            self.mark(f"{client.name}: nobody listens")
+            return False
+        return True
+
     def identify(self, client: Client, **args: Any) -> Op:
         """Say who the client is, with the credential of its user where an earlier connection was given one."""
-        op = client.begin("identify", **{**self._credentials.get(client.user, {}), **args})
+        known = client.credentials or self._credentials.get(client.user, {})
+        op = client.begin("identify", **{**known, **args})
         op.then(lambda: self._credentials.setdefault(client.user, self.target.credentials(client.session)))
         return op
 
@@ -211,6 +222,19 @@ class Case:
         says = f"{count} messages reach {watcher.name} in the order sent"
         await self.given(Order(watcher.name, room, texts, begin.index), says, wait=0)
         return texts
+
+    def wall(self) -> int:
+        """Seconds since 1970, for tokens."""
+        return clock.wall()
+
+    async def together(self, *doing: Coroutine[Any, Any, object]) -> None:
+        """Do several things at the same time; a statement that does not hold in one of them ends them all."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for one in doing:
+                    group.create_task(one)
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
 
     # -- time ----------------------------------------------------------------------------------------
 

@@ -108,6 +108,11 @@ class Budget:
             self._changed.notify_all()
 
 
+def wall() -> int:
+    """Seconds since 1970: only for what protocols state in them."""
+    return int(time.time())
+
+
 async def pause(seconds: float) -> None:
     """Let time pass. Scenarios use `Case.wait`, which records it and gives the place to others."""
     await asyncio.sleep(max(0.0, seconds))

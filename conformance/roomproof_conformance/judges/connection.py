@@ -72,6 +72,7 @@ class Opens(Judge):
     status: list[int] = field(default_factory=list)
     subprotocol: str | None = None
     no_subprotocol: bool = False
+    or_nobody: bool = False  # that nobody listens is right as well
     _answer: Record | None = field(default=None, init=False)
 
     def step(self, record: Record) -> None:
@@ -90,7 +91,7 @@ class Opens(Judge):
         if self.no_subprotocol:
             expected += " without a subprotocol"
         if self._answer is None:
-            return Finding("broken", expected, "no HTTP answer")
+            return Finding("holds" if self.or_nobody else "broken", expected, "nobody listens")
         data, evidence = self._answer.data, (self._answer.index,)
         seen = f"HTTP {data['status']}" + (
             f" with subprotocol {data['subprotocol']}" if data.get("subprotocol") else ""

@@ -23,6 +23,9 @@ _WORDS = {
 
 
 def _in_words(outcomes: Iterable[str]) -> str:
+    outcomes = list(outcomes)
+    if {"error", "ignore", "accept"} <= set(outcomes):
+        return "whatever is made of it, the connection stays"
     return " or ".join(_WORDS.get(outcome, outcome) for outcome in outcomes)
 
 
@@ -105,6 +108,7 @@ class Heard(Judge):
     listener: str
     unless_ended: bool = False
     _text: str | None = field(default=None, init=False)
+    _ref: str | None = field(default=None, init=False)
     _began: float = field(default=0.0, init=False)
     _heard: Record | None = field(default=None, init=False)
     _refusal: Record | None = field(default=None, init=False)
@@ -112,7 +116,7 @@ class Heard(Judge):
 
     def step(self, record: Record) -> None:
         if record.index == self.op:
-            self._text, self._began = record.data["args"]["text"], record.t
+            self._text, self._ref, self._began = record.data["args"]["text"], record.data.get("ref"), record.t
         elif record.kind == "end" and record.conn in (self.conn, self.listener) and record.data["by"] == "server":
             self._end = self._end or record
         elif record.kind == "event" and self._text is not None and self._heard is None:
@@ -121,6 +125,10 @@ class Heard(Judge):
                 self._heard = record
             elif record.conn == self.conn and event.kind in ("error", "rate_limited", "kicked"):
                 self._refusal = record
+
+    @property
+    def decided(self) -> bool:
+        return self._refusal is not None and self._ref is not None and self._refusal.event.ref == self._ref
 
     def end(self) -> Finding:
         expected = f"a message of {self.conn} reaches {self.listener}"

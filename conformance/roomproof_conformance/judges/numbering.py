@@ -131,7 +131,7 @@ class OneStream(Judge):
 
 @dataclass
 class OneOrder(Judge):
-    """`conns` see the messages of `room` in one order, live and replayed alike, and each from the same sender (MSG-6).
+    """`conns` see the messages of `room` in one order, live and replayed alike, with the same `names` of each (MSG-6).
 
     Compared is what two connections have in common, at least `least` messages; numbers are not needed.
     """
@@ -140,6 +140,7 @@ class OneOrder(Judge):
     conns: list[str]
     least: int = 2
     newest_first: bool = False
+    names: list[str] = field(default_factory=lambda: ["from", "ts"])
     _views: dict[str, dict[str, tuple[Mapping[str, Any], int]]] = field(default_factory=dict, init=False)
 
     def step(self, record: Record) -> None:
@@ -167,7 +168,7 @@ class OneOrder(Judge):
                     seen = f"where {self.conns[0]} got {shown(one, 40)}, {conn} got {shown(two, 40)}"
                     return Finding("broken", expected, seen, (first[one][1], other[two][1]))
             for text in mine:
-                for name in ("from", "ts"):
+                for name in self.names:
                     a, b = first[text][0].get(name), other[text][0].get(name)
                     if None not in (a, b) and a != b:
                         seen = (

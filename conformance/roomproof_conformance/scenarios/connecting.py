@@ -11,7 +11,7 @@ from roomproof_conformance.case import Case
 from roomproof_conformance.checks import scenario, watch
 from roomproof_conformance.judges import Ends, First, InTurn, OneReply, Opens, Valid
 
-from .native import REPLY, ask, error, pong, replied, series, turned_away
+from .native import REPLY, ask, error, pong, replied, series, shown_as, turned_away
 
 SLACK = 2.0
 HELLO = {"type": "hello", "id": "h1"}
@@ -200,7 +200,7 @@ async def second_hello(case: Case) -> None:
     welcome = next(r.event for r in case.transcript if r.kind == "event" and r.conn == client.name)
     op = await case.say(client, room)
     who = {"id": welcome.fields["who"], "name": name}
-    await case.told(witness, {"text": op.text, "tree": {"from": who}}, says="the message comes from who it was before")
+    await shown_as(case, witness, op.text, {"from": who}, "the message comes from who it was before")
 
 
 @scenario("CONN-10.one-room", conns=3)
@@ -307,7 +307,7 @@ async def unknown_members(case: Case) -> None:
     sent = ask(client, type="send", id="s1", room=room, text=text, **forged)
     await replied(case, client, sent, {"type": "sent", "re": "s1", "epoch": {"not": "forged"}, "seq": 1}, "send")
     own = {"from": {"id": welcome.fields["who"]}, "seq": 1, "ts": {"ge": 2}, "epoch": {"not": "forged"}}
-    await case.told(witness, {"text": text, "tree": own}, says="the message has the server's values")
+    await shown_as(case, witness, text, own, "the message has the server's values")
     for request in ("history", "presence", "leave"):
         asked = ask(client, type=request, id=request, room=room, **{k: v for k, v in forged.items() if k != "epoch"})
         await replied(case, client, asked, {"re": request, "type": {"not": "error"}}, request)

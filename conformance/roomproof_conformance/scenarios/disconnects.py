@@ -271,6 +271,7 @@ async def others_go_on(case: Case) -> None:
             last = [await case.say(talker, room, padded(case, size)) for _ in range(each)][-1]
         await case.until(partial(listener.heard.__contains__, last.text), case.patience)
         addressed += each * size
+    case.still_open(listener)
     await case.delivered(await case.say(talker, room), [listener])
 
 

@@ -117,11 +117,12 @@ def _drop(tree: Any, at: Path) -> Any:
 
 async def heard(
     case: Case, speaker: Client, room: str, listener: Client, *, check: str, unless_ended: bool = False
-) -> None:
-    """`speaker` says something in `room`, and `listener` must hear it."""
+) -> bool:
+    """`speaker` says something in `room`, and `listener` must hear it; whether it did."""
     op = await case.say(speaker, room)
     says = f"{speaker.name} is heard by {listener.name}"
-    await case.must(Heard(speaker.name, op.index, listener.name, unless_ended), says, check=check, go_on=True)
+    judge = Heard(speaker.name, op.index, listener.name, unless_ended)
+    return (await case.must(judge, says, check=check, go_on=True)).outcome == "holds"
 
 
 async def others_go_on(case: Case, room: str, one: Client, two: Client, *, kept: list[str], check: str) -> None:

@@ -47,7 +47,8 @@ async def after_each_error(case: Case) -> None:
         await case.wait(
             (case.claims.rate_limit.per or 0) / 2 if case.claims.rate_limit else 0, "bad frames may count as messages"
         )
-        await heard(case, culprit, room, witness, check="ERR-10.after-each")
+        if not await heard(case, culprit, room, witness, check="ERR-10.after-each"):
+            break
 
 
 @scenario("ERR-11.bystanders", needs="json", conns=5, hostile=True)

@@ -77,8 +77,8 @@ async def new_room(case: Case) -> None:
     here, there = case.room(), case.room()
     watcher = await case.member(here)
     texts = await case.fill(here, few(case, 3), watcher=watcher)
-    witness = await case.client(here)
-    await case.remembers(await witness.join(here), texts, role="given")
+    witness = await case.member(here)
+    await case.given(Replayed(here, texts, ["text"]), "there is a past to tell")
     await witness.close()
     newcomer = await case.member(there)
     fence = await case.fence(newcomer, there)
@@ -198,13 +198,21 @@ async def connecting(case: Case) -> None:
     speakers = await case.members(room, 3)
     count = few(case, 15)
     side = max(1, count // 5)
-    texts = [(await case.say(speaker, room)).text for speaker in speakers[:side]]
-    await case.delivered(texts[-1], [watcher], role="given")
+    texts: list[str] = []
     joiners: list[Client] = []
-    for _ in range(max(1, (count - 2 * side) // 3)):
-        texts += [(await case.say(speaker, room)).text for speaker in speakers]
-        joiners.append(await case.member(room))
-    texts += [(await case.say(speaker, room)).text for speaker in speakers[:side]]
+
+    async def talk(messages: int) -> None:
+        for _ in range(messages):
+            texts.append((await case.say(speakers[len(texts) % 3], room)).text)
+            await case.until(lambda: texts[-1] in watcher.heard, case.patience)
+
+    async def arrive() -> None:
+        for _ in range(3):
+            joiners.append(await case.member(room))
+
+    await talk(side)
+    await case.together(talk(count - 2 * side), arrive())
+    await talk(side)
     for joiner in joiners:
         await case.must(Seam(joiner.name, room, texts), f"{joiner.name} misses nothing")
     fence = await case.say(speakers[0], room)
@@ -247,8 +255,7 @@ async def as_delivered(case: Case) -> None:
     room = case.room()
     watcher = await case.member(room)
     texts = await case.fill(room, few(case, 4), watcher=watcher)
-    newcomer = await case.client(room)
-    await case.remembers(await newcomer.join(room), texts, role="given")
+    await case.member(room)
     await case.must(Replayed(room, texts), "history equals what was delivered")
 
 
@@ -283,7 +290,8 @@ async def outsider_reads(case: Case) -> None:
     room, own = case.room(), case.room()
     member = await case.member(room)
     texts = await case.fill(room, few(case, 3), watcher=member)
-    await case.remembers(await member.begin("history", room=room), texts, role="given")
+    member.begin("history", room=room)
+    await case.given(Replayed(room, texts, ["text"]), "a member is told")
     outsider = await case.member(own)
     await outsider.begin("history", room=room)
     fence = await case.fence(outsider, own)

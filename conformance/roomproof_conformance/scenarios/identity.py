@@ -10,9 +10,9 @@ from typing import Any
 from roomproof_conformance.actors import Client
 from roomproof_conformance.case import Case
 from roomproof_conformance.checks import scenario
-from roomproof_conformance.judges import Arrives, Opens
+from roomproof_conformance.judges import First, Opens
 
-from .native import ask, error, replied, turned_away
+from .native import ask, error, replied, shown_as, turned_away
 
 
 async def _hello(
@@ -105,9 +105,8 @@ async def restored_meanwhile(case: Case) -> None:
     for client in (one, two):
         await case.given_join(client, room)
         op = await case.say(client, room)
-        await case.told(
-            witness, {"text": op.text, "from": known["user"]["id"]}, says=f"{client.name} is heard as the same user"
-        )
+        same = {"from": {"id": known["user"]["id"]}}
+        await shown_as(case, witness, op.text, same, f"{client.name} is heard as the same user")
 
 
 @scenario("AUTH-8.sender", conns=3)
@@ -117,8 +116,9 @@ async def sender(case: Case) -> None:
     one, two = await case.members(room, 2)
     for speaker, listener in ((one, two), (two, one)):
         op = await case.say(speaker, room)
-        where = {"kind": "message", "text": op.text, "from": {"eq": speaker.session.identity}}
-        await case.must(Arrives(listener.name, where), f"{listener.name} learns that {speaker.name} said it")
+        message = {"kind": "message", "text": {"eq": op.text}}
+        who = First(listener.name, {"from": {"eq": speaker.session.identity}}, op.index, message)
+        await case.must(who, f"{listener.name} learns that {speaker.name} said it")
 
 
 @scenario("AUTH-8.history", needs="history", conns=4)
@@ -152,7 +152,7 @@ async def forged_sender(case: Case) -> None:
         text=text,
         **{"from": other, "user": other, "name": "Else", "sender": other},
     )
-    await case.told(witness, {"text": text, "tree": {"from": own}}, says="the message comes from who sent it")
+    await shown_as(case, witness, text, {"from": own}, "the message comes from who sent it")
 
 
 NAMES_TAKEN = {

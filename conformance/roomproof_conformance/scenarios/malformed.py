@@ -218,8 +218,8 @@ async def _spoil(case: Case, kind: Kind, allowed: list[str], tolerated: list[str
     if set(allowed) & set(STAYS):
         await _within_the_rate(case, len(kind.writes) + 2)
         lenient = bool(set(tolerated) & set(ENDS))
-        await heard(case, culprit, room, bystander, check=own, unless_ended=lenient)
-        await heard(case, friend, room, culprit, check=own, unless_ended=lenient)
+        if await heard(case, culprit, room, bystander, check=own, unless_ended=lenient):
+            await heard(case, friend, room, culprit, check=own, unless_ended=lenient)
     await others_go_on(case, room, friend, bystander, kept=[first.text, second.text], check=others)
 
 

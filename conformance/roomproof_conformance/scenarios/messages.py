@@ -232,7 +232,8 @@ async def in_history(case: Case) -> None:
     op = await late.join(room)
     history = case.claims.history
     newest_first = history is not None and history.order == "newest-first"
-    judge = OneOrder(room, [watcher.name, op.client.name], least=len(ops), newest_first=newest_first)
+    conns = [watcher.name, op.client.name]
+    judge = OneOrder(room, conns, least=len(ops), newest_first=newest_first, names=["from"])
     await case.must(judge, "the past has the order in which it happened")
 
 

@@ -60,3 +60,9 @@ async def pong(case: Case, client: Client, *, check: str | None = None) -> None:
     """A valid request is answered: the connection is in order, and what came before has been dealt with."""
     ping = client.begin("ping")
     await case.answered(ping, check=check, says=f"{client.name} can go on")
+
+
+async def shown_as(case: Case, listener: Client, text: str, tree: dict[str, Any], what: str) -> None:
+    """The message with this text comes to `listener` with a tree like `tree`."""
+    message = {"kind": "message", "text": {"eq": text}}
+    await case.must(First(listener.name, {"tree": tree}, 0, message), what)

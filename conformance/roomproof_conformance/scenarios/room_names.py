@@ -110,7 +110,7 @@ async def busy_room(case: Case) -> None:
     """In a room where others talk and come at the same time, `joined` comes before anything else of the room."""
     room = case.room()
     speakers = await case.members(room, 3)
-    late = [await case.client() for _ in range(4)]
+    late = [await case.client(room) for _ in range(4)]
     joins = []
     for client in late:
         for speaker in speakers:

@@ -134,7 +134,7 @@ export class Client extends EventTarget {
   /** Take another name. It belongs to the connection, so this makes a new one, as the same guest. */
   rename(/** @type {string} */ name) {
     this.#options.name = name;
-    this.disconnect();
+    this.#drop(1000);
     this.connect();
   }
 

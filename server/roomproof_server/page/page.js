@@ -9,20 +9,17 @@
  *            newest?: Message}} View  shownFrom: the first item that is in the page
  */
 import { Client } from "./client.js";
+import { dayOf, element, line, number, plural, press, redraw, seconds } from "./elements.js";
 
 const KEPT = 1_000; // items remembered of each room
 const SHOWN = 150; // items in the page at first; trimmed back to it when there are three times as many
 const GROUP_MS = 3 * 60_000; // one heading for what a person says within this time
 const HINT_MS = 5_000;
+const PATIENCE_MS = 400; // connecting takes a moment: nobody is told before
 
 const durable = storage("localStorage");
 const session = storage("sessionStorage");
 const $ = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
-const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
-const day = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
-const number = new Intl.NumberFormat();
-
 /** @type {Map<string, View>} */
 const views = new Map();
 /** @type {View | undefined} */
@@ -31,6 +28,7 @@ let atEnd = true; // the newest message is in sight
 let below = 0; // messages that came while it was not
 let hintTimer = 0;
 let countdownTimer = 0;
+let bannerTimer = 0;
 
 const client = new Client({
   url: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`,
@@ -137,8 +135,7 @@ function add(/** @type {View} */ to, /** @type {Item} */ item, old = false) {
   }
   if (to !== view || old) return;
   if (message) $("empty").hidden = true;
-  $("messages").append(render(item));
-  if (own) atEnd = true;
+  $("messages").append(line(item, client.user?.id));
   if (atEnd && $("messages").childElementCount > 3 * SHOWN) showLog();
   else follow();
 }
@@ -149,24 +146,8 @@ function addPresence(/** @type {View} */ to, /** @type {string} */ event, /** @t
   if (last?.kind !== "presence") return add(to, { kind: "presence", changes: new Map([[id, { name, event }]]) });
   if (last.changes.get(id) && last.changes.get(id)?.event !== event) last.changes.delete(id);
   else last.changes.set(id, { name, event });
-  if (to === view) $("messages").lastChild?.replaceWith(render(last));
+  if (to === view) $("messages").lastChild?.replaceWith(line(last, client.user?.id));
   follow();
-}
-
-function render(/** @type {Item} */ item) {
-  if (item.kind === "gap") return element("li", { className: "gap" }, item.text);
-  if (item.kind === "presence") {
-    const parts = [...item.changes.values()].slice(-6).flatMap(({ name, event }, index) =>
-      [index ? " · " : "", element("bdi", {}, name), event === "join" ? " came" : " left"]);
-    return element("li", { className: "presence", ariaLive: "off", hidden: !parts.length }, ...parts);
-  }
-  const { message: { from, ts, text }, newDay, first } = item;
-  const own = from.id === client.user?.id;
-  const time = element("time", { dateTime: new Date(ts).toISOString(), title: full.format(ts) }, clock.format(ts));
-  return element("li", { className: `message${own ? " own" : ""}${first ? " first" : ""}` },
-    ...(newDay ? [element("p", { className: "day" }, dayOf(ts))] : []),
-    element("p", { className: first ? "meta" : "meta unseen" }, element("bdi", {}, own ? "You" : from.name), " ", time),
-    element("p", { className: "text", dir: "auto", title: clock.format(ts) }, text));
 }
 
 function showLog() {
@@ -174,7 +155,7 @@ function showLog() {
   const { items } = view;
   view.shownFrom = Math.max(0, items.length - SHOWN);
   $("log").ariaBusy = "true"; // not read out
-  $("messages").replaceChildren(...items.slice(view.shownFrom).map(render));
+  $("messages").replaceChildren(...items.slice(view.shownFrom).map((item) => line(item, client.user?.id)));
   $("log").ariaBusy = "false";
   $("earlier").hidden = view.shownFrom === 0;
   $("empty").hidden = Boolean(view.newest);
@@ -188,7 +169,7 @@ function showEarlier() {
   const height = $("log").scrollHeight;
   view.shownFrom = from;
   $("log").ariaBusy = "true";
-  $("messages").prepend(...items.slice(from, shownFrom).map(render));
+  $("messages").prepend(...items.slice(from, shownFrom).map((item) => line(item, client.user?.id)));
   $("log").ariaBusy = "false";
   $("earlier").hidden = from === 0;
   $("log").scrollTop += $("log").scrollHeight - height;
@@ -215,14 +196,14 @@ function read() {
 // What is shown
 
 function showRoom() {
-  for (const part of ["log", "composer", "leave", "open-people"]) $(part).classList.toggle("without-room", !view);
+  for (const part of ["composer", "leave", "open-people"]) $(part).classList.toggle("without-room", !view);
   $("room").textContent = view?.name ?? "No room";
   $("text-label").textContent = view ? `Message to ${view.name}` : "Message";
   $("text").placeholder = view ? `Message to ${view.name}` : "";
   $("text").value = view?.draft ?? "";
   $("empty").textContent = view ? "Nothing was said here yet." : "Join a room to begin.";
   $("empty").hidden = false;
-  below = 0;
+  below = view?.unread ?? 0;
   atEnd = (view?.scroll ?? null) === null;
   if (view) showLog();
   else $("messages").replaceChildren();
@@ -300,7 +281,13 @@ function showState() {
   }[state];
   $("light").className = state;
   $("light").ariaLabel = $("light").title = state === "online" ? "Connected" : "Not connected";
-  $("banner").hidden = state === "online";
+  clearTimeout(bannerTimer);
+  if (state === "connecting" && $("banner").hidden) {
+    bannerTimer = setTimeout(() => $("banner").hidden = false, PATIENCE_MS);
+  } else {
+    if (state === "online" && !$("banner").hidden) showHint("Connected.");
+    $("banner").hidden = state === "online";
+  }
   if ($("status").textContent !== text && !(state === "connecting" && !$("now").hidden)) $("status").textContent = text;
   $("now").hidden = state === "online" || (state === "connecting" && client.user === null);
   if (state === "online") {
@@ -367,6 +354,7 @@ $("leave").addEventListener("click", () => {
   forget(view.name);
   $(view ? "text" : "join-name").focus();
 });
+$("log").addEventListener("pointerdown", () => open(null));
 $("now").addEventListener("click", () => client.connect());
 $("earlier").addEventListener("click", showEarlier);
 $("newer").addEventListener("click", () => {
@@ -409,7 +397,7 @@ function open(/** @type {string | null} */ panel, back = false) {
     $(`open-${name}`).setAttribute("aria-expanded", String(isOpen));
   }
   if (back && was) $(`open-${was}`).focus();
-  else if (document.body.dataset.open) $(panel).querySelector("button, input")?.focus();
+  else if (document.body.dataset.open) $(document.body.dataset.open).querySelector("button, input")?.focus();
 }
 
 function typed() {
@@ -428,46 +416,8 @@ function fit() {
 
 // Small things
 
-/** An element with properties and text; nothing is ever parsed. */
-function element(/** @type {string} */ tag, /** @type {Record<string, any>} */ properties, /** @type {(Node | string)[]} */ ...content) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...content);
-  return made;
-}
-
-function press(/** @type {string} */ label, /** @type {string} */ key, /** @type {() => void} */ action, /** @type {Node[]} */ ...content) {
-  const button = element("button", { type: "button", className: "quiet" }, label, ...content);
-  button.dataset.key = key;
-  button.addEventListener("click", action);
-  return button;
-}
-
-/** Draw a list again; what had the focus keeps it. */
-function redraw(/** @type {HTMLElement} */ list, /** @type {Node[]} */ items) {
-  const focused = document.activeElement;
-  const key = list.contains(focused) && focused instanceof HTMLElement ? focused.dataset.key : undefined;
-  list.replaceChildren(...items);
-  if (key) /** @type {HTMLElement | null} */ (list.querySelector(`[data-key="${CSS.escape(key)}"]`))?.focus();
-}
-
 function on(/** @type {string} */ type, /** @type {(detail: any) => void} */ listener) {
   client.addEventListener(type, (event) => listener(/** @type {CustomEvent} */ (event).detail));
-}
-
-function plural(/** @type {number} */ count, /** @type {string} */ one, /** @type {string} */ many) {
-  return `${number.format(count)} ${count === 1 ? one : many}`;
-}
-
-/** Whole seconds, tenths of the last one. */
-function seconds(/** @type {number} */ until) {
-  const left = Math.max(0, until - Date.now()) / 1000;
-  return `${number.format(left > 1 ? Math.ceil(left) : Math.ceil(left * 10) / 10)} s`;
-}
-
-function dayOf(/** @type {number} */ ts) {
-  const text = day.format(ts);
-  if (text === day.format(Date.now())) return "Today";
-  return text === day.format(Date.now() - 86_400_000) ? "Yesterday" : text;
 }
 
 /** A browser may forbid its storage: then nothing outlives the page. @returns {Storage | undefined} */

@@ -68,14 +68,17 @@ def rate_8_tries_count() -> None:
 
 @liar
 def rate_1_fixed_window() -> None:
-    """The count starts anew with every second of the clock."""
+    """The count starts anew with every second of a clock: ten pass around its edge."""
+    clocks: dict[str, float] = {}
     counts: dict[tuple[str, int], int] = {}
 
     @_admit
     def admit(honest: Callable[..., int], self: Any, user: str, now: float) -> int:
-        key = user, int(now // self._window)
+        # The first message comes in the middle of a second, so that the edge is not met by chance.
+        passed = now - clocks.setdefault(user, now - self._window / 2)
+        key = user, int(passed // self._window)
         counts[key] = counts.get(key, 0) + 1
-        return 0 if counts[key] <= self._count else int(self._window - now % self._window) or 1
+        return 0 if counts[key] <= self._count else int(self._window - passed % self._window) or 1
 
 
 @liar

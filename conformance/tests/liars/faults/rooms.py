@@ -55,8 +55,9 @@ def room_3_outsiders_write() -> None:
 
     @instead_of(session._HANDLERS, "send")
     def send(honest: Callable[..., None], self: Any, request: Frame) -> None:
+        room = self._allowed(request)
         done = self._ask(request, self._sent)
-        self._hub.engine.publish(self._allowed(request), self._me, request["text"], request.get("mid"), done)
+        self._hub.engine.publish(room, self._me, request["text"], request.get("mid"), done)
 
 
 @liar

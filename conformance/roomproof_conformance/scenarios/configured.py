@@ -1,0 +1,106 @@
+"""What a server must do when it is set so ([cfg] rows); the kit asks for the setting through its start hook."""
+
+from __future__ import annotations
+
+from roomproof_conformance.case import Case
+from roomproof_conformance.checks import scenario
+from roomproof_conformance.judges import Ends, Opens
+
+GUARD_CONNS = 6
+GUARD = {
+    "conns": GUARD_CONNS,
+    "guests": {"count": 12, "window_ms": 600_000},
+    "messages": {"count": 8, "window_ms": 60_000},
+}
+
+
+@scenario("RATE-14.off-for-loopback", needs="native")
+async def off_for_loopback(case: Case) -> None:
+    """By default there is no limit per address for clients of the same machine, and `welcome` says so."""
+    stranger = case.stranger()
+    await stranger.connect()
+    await case.answered(case.identify(stranger), {"tree": {"limits": {"per_address": None}}})
+
+
+@scenario("RATE-14.messages", own_server=True, settings={"per_address": GUARD}, needs="native")
+async def guests_share_a_count(case: Case) -> None:
+    """Where limits per address hold, guests cannot be minted to send more: their messages count together."""
+    room = case.room()
+    one, two = await case.members(room, 2)
+    stated = {"tree": {"limits": {"per_address": {"messages": {"eq": GUARD["messages"]}}}}}
+    stranger = case.stranger()
+    await stranger.connect()
+    await case.answered(case.identify(stranger), stated, says="welcome states the limit")
+    ops = [client.send(room) for _ in range(4) for client in (one, two)]
+    for op in ops[:7]:  # the readiness probe has sent one
+        await case.answered(op)
+    refusal = {"code": "rate_limited", "tree": {"limit": {"scope": "address"}, "fatal": False}}
+    await case.refused(one.send(room), refusal)
+    await case.refused(two.send(room), refusal)
+
+
+@scenario("RATE-14.connections", own_server=True, settings={"per_address": GUARD}, needs="native", conns=8)
+async def connections_per_address(case: Case) -> None:
+    """Where limits per address hold, one connection too many is refused with 429 or closed 4230; the others stay."""
+    room = case.room()
+    members = [await case.member(room) for _ in range(GUARD_CONNS)]
+    late = case.stranger()
+    if await late.connect():
+        case.identify(late)
+        await case.must(Ends(late.name, codes=[4230]), "one too many is turned away")
+    else:
+        await case.must(Opens(late.name, [429]), "one too many is turned away", wait=0)
+    op = members[0].send(room)
+    await case.delivered(op, [members[1]])
+    for member in members:
+        case.still_open(member)
+
+
+@scenario("LIMIT-7.forgotten", settings={"room_ttl_ms": 1000}, needs="native", waits=lambda _: 4.0)
+async def forgotten(case: Case) -> None:
+    """A room that nobody used for `room_ttl_ms` is forgotten, and has a new epoch when it comes back."""
+    room = case.room()
+    member = await case.member(room)
+    op = member.send(room)
+    await case.answered(op, role="given")
+    await case.answered(member.leave(room), role="given")
+    await case.wait(4.0, "nobody is in the room")
+    epoch = op.field("epoch")
+    await case.answered(member.join(room), {"tree": {"head": 0, "epoch": {"not": {"eq": epoch}}}})
+
+
+@scenario("LIMIT-7.kept", settings={"room_ttl_ms": 1000}, needs="native", waits=lambda _: 3.0)
+async def kept(case: Case) -> None:
+    """A room with a member is not forgotten, however silent it is."""
+    room = case.room()
+    member = await case.member(room)
+    op = member.send(room)
+    await case.answered(op, role="given")
+    await case.wait(3.0, "somebody is in the room")
+    other = await case.client()
+    await case.answered(other.join(room), {"tree": {"head": 1, "epoch": {"eq": op.field("epoch")}}})
+
+
+@scenario("PRES-5.crowd", settings={"presence_max": 3}, needs="native", conns=8)
+async def crowd(case: Case) -> None:
+    """In a room above `presence_max` the count is right, and the list says that it is cut."""
+    room = case.room()
+    members = await case.members(room, 6)
+    # `members` is a word of the pattern language: the outer one says that the rest are names.
+    roster = {"members": {"count": 6, "truncated": True, "members": {"len": 3}}}
+    await case.answered(members[0].begin("presence", room=room), {"tree": roster})
+    await members[5].close()
+    await case.wait(0.2, "one has left")
+    await case.answered(members[0].begin("presence", room=room), {"tree": {"count": 5, "truncated": True}})
+
+
+@scenario("AUTH-13.expired", settings={"guest_ttl_ms": 1000}, needs="native", waits=lambda _: 2.5)
+async def guest_expired(case: Case) -> None:
+    """A guest token that was not used for `guest_ttl_ms` closes 4101, and makes no other guest."""
+    guest = await case.client(user="guest")
+    await guest.close()
+    await case.wait(2.5, "the token is not used")
+    again = case.stranger(user="guest")
+    await again.connect()
+    await case.refused(case.identify(again), {"tree": {"fatal": True}})
+    await case.ended(again, codes=[4101])

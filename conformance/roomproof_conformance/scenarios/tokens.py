@@ -1,0 +1,107 @@
+"""Signed tokens ([auth] rows): what is let in, what is not, and what happens when one expires."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from roomproof_conformance.actors import Client
+from roomproof_conformance.case import Case
+from roomproof_conformance.checks import scenario
+from roomproof_conformance.judges import Ends
+
+FATAL = {"tree": {"type": "error", "fatal": True}}
+
+
+async def with_token(case: Case, **claims: Any) -> Client:
+    """A client that has connected, with a token of these claims ready for `hello`."""
+    client = case.stranger()
+    client.credentials = {"scheme": "jwt", "token": await case.token(**claims)}
+    await client.connect()
+    return client
+
+
+async def turned_away(case: Case, code: int, **claims: Any) -> None:
+    """A `hello` with such a token gets one fatal error and the close."""
+    client = await with_token(case, **claims)
+    await case.refused(case.identify(client), FATAL)
+    await case.ended(client, codes=[code])
+
+
+def subject(case: Case) -> str:
+    """A user nobody else is."""
+    return case.text("sub")
+
+
+@scenario("AUTH-2.bad-tokens", needs="native tokens", hooks="token", conns=8)
+async def bad_tokens(case: Case) -> None:
+    """An unsigned token, one signed by somebody else, for somebody else, or not valid yet, closes 4401."""
+    who = subject(case)
+    good = await with_token(case, sub=who)
+    await case.answered(case.identify(good), {"tree": {"user": {"id": {"eq": who}, "guest": False}}}, role="given")
+    await turned_away(case, 4401, sub=who, _alg="none")
+    await turned_away(case, 4401, sub=who, _key="wrong")
+    await turned_away(case, 4401, sub=who, aud="somebody-else")
+    await turned_away(case, 4401, sub=who, nbf=4102444800)
+
+
+@scenario("AUTH-2.no-token", needs="native tokens", hooks="token")
+async def no_token(case: Case) -> None:
+    """What is no token at all closes 4401."""
+    client = case.stranger()
+    client.credentials = {"scheme": "jwt", "token": "not.a.token"}
+    await client.connect()
+    await case.refused(case.identify(client), FATAL)
+    await case.ended(client, codes=[4401])
+
+
+@scenario("AUTH-3.expired", needs="native tokens", hooks="token")
+async def expired(case: Case) -> None:
+    """An expired token closes 4101, so that the client fetches a new one."""
+    await turned_away(case, 4101, sub=subject(case), exp=1000000000)
+
+
+@scenario("AUTH-11.subject", needs="native tokens", hooks="token", conns=8)
+async def subjects(case: Case) -> None:
+    """A subject that begins `guest:`, or is no valid user id, closes 4401."""
+    for sub in ("guest:0123456789abcdef", "", "two words", "é", "x" * 129):
+        await turned_away(case, 4401, sub=sub)
+
+
+@scenario("AUTH-4.notice", "AUTH-4.renewal", needs="native tokens", hooks="token", titles={
+    "AUTH-4.renewal": "`auth` renews in place for the same subject only; a refused one changes nothing.",
+})  # fmt: skip
+async def renewal(case: Case) -> None:
+    """Less than 30 s before its token expires a client is told `auth_expiring` at once."""
+    who, room = subject(case), case.room()
+    client = await with_token(case, sub=who, exp=case.wall() + 20)
+    await case.answered(case.identify(client), role="given")
+    soon = {"type": "notice", "code": "auth_expiring", "expires_at": {"is": "integer"}}
+    await case.told(client, {"kind": "notice", "tree": soon}, within=1.0)
+    await case.given_join(client, room)
+    other = client.begin("auth", token=await case.token(sub=subject(case)))
+    await case.refused(other, {"code": "forbidden", "tree": {"fatal": False}}, check="AUTH-4.renewal")
+    bad = client.begin("auth", token="not.a.token")
+    await case.refused(bad, {"tree": {"fatal": False}}, check="AUTH-4.renewal")
+    exp = case.wall() + 120
+    good = client.begin("auth", token=await case.token(sub=who, exp=exp))
+    await case.answered(good, {"tree": {"type": "auth_ok", "expires_at": exp * 1000}}, check="AUTH-4.renewal")
+    await case.answered(client.send(room), check="AUTH-4.renewal", says="it is still a member")
+
+
+@scenario("AUTH-5.expiry", "AUTH-5.renewed", needs="native tokens", hooks="token", waits=lambda _: 8.0, titles={
+    "AUTH-5.renewed": "Who renewed in time is not closed when the first token expires.",
+})  # fmt: skip
+async def expiry(case: Case) -> None:
+    """A connection whose token has expired is closed 4101 within five seconds, and not before."""
+    exp, begin = case.wall() + 3, case.mark("tokens for three seconds")
+    client = await with_token(case, sub=subject(case), exp=exp)
+    who = subject(case)
+    lasting = await with_token(case, sub=who, exp=exp)
+    for each in (client, lasting):
+        await case.answered(case.identify(each), role="given")
+    await case.answered(lasting.begin("auth", token=await case.token(sub=who)), role="given")
+    judge = Ends(client.name, begin.index, [4101], earliest=1.9, latest=8.0)
+    await case.must(judge, "the expired token ends the connection", wait=9.0)
+    await case.wait(0.5, "the other one stays")
+    case.still_open(lasting, check="AUTH-5.renewed")
+    await case.answered(lasting.begin("ping"), check="AUTH-5.renewed")
