@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -319,9 +319,7 @@ class Case:
         self.note("", "statement", check=check, role=role, judge=judge.kind, params=judge.params(), says=says)
 
     def _hopeless(self, judge: Judge) -> bool:
-        """It is decided, or the connection that the judge listens to is gone: what has not come will not come."""
-        if judge.decided:
-            return True
+        """The connection that the judge listens to is gone: what has not come will not come."""
         if isinstance(judge, Ends):
             return any(c.ended for c in self.clients if c.name == judge.conn)
         if isinstance(judge, Replied):

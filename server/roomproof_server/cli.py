@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import click
 
 from roomproof_protocol import Heartbeat, Limits
+from roomproof_server.engine.stores import DEFAULT_FILE, parse_store
 from roomproof_server.run import serve
 from roomproof_server.settings import Settings
 
@@ -37,10 +39,11 @@ def _limits(context: click.Context, parameter: click.Parameter, value: tuple[str
         raise click.BadParameter(str(error)) from None
 
 
-def _store(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    if value != "memory":
-        raise click.BadParameter(f"{value!r} is not a store of this version; it has only: memory")
-    return value
+def _store(context: click.Context, parameter: click.Parameter, value: str) -> Path | None:
+    try:
+        return parse_store(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -56,25 +59,28 @@ def _store(context: click.Context, parameter: click.Parameter, value: str) -> st
 @click.option("--limit", "limits", metavar="NAME=VALUE", multiple=True, callback=_limits,
               help="Change a limit that welcome states, for instance frame_bytes=32768 or "
                    "messages.count=10. May repeat.")  # fmt: skip
-@click.option("--store", default="memory", show_default=True, callback=_store,
-              help="Where rooms are kept. memory: in this process; a restart forgets them.")  # fmt: skip
+@click.option("--store", metavar="STORE", default="sqlite", show_default=True, callback=_store,
+              help=f"Where rooms are kept. sqlite: in {DEFAULT_FILE} in the current folder; sqlite:FILE or "
+                   "FILE.db: in that file; memory: in this process, a restart forgets them.")  # fmt: skip
 @click.option("--origin", "origins", metavar="ORIGIN", multiple=True,
               help="A web origin whose pages may connect, beside this server's own, for instance "
                    "https://chat.example. May repeat.")  # fmt: skip
 @click.option("--name", default="roomproof-server", show_default=True, help="The server's name in welcome.")
 def main(
-    host: str, port: int, heartbeat_interval: float, heartbeat_timeout: float, limits: Limits, store: str,
+    host: str, port: int, heartbeat_interval: float, heartbeat_timeout: float, limits: Limits, store: Path | None,
     origins: tuple[str, ...], name: str,
 ) -> None:  # fmt: skip
     """Serve chat rooms over WebSocket, protocol roomproof.v1.
 
     Runs in the foreground and prints where it listens. Ctrl-C or SIGTERM ends it: clients are told
-    (close 1001), exit code 0. Exit code 2 is a mistake in the options, 3 an address it cannot listen on.
+    (close 1001), exit code 0. Exit code 2 is a mistake in the options, 3 an address it cannot listen on,
+    4 a file that cannot be the store.
     """
     settings = Settings(
         limits=limits,
         heartbeat=Heartbeat(round(heartbeat_interval * 1000), round(heartbeat_timeout * 1000)),
         origins=frozenset(origin.rstrip("/").lower() for origin in origins),
+        store=store,
         name=name,
         version=version("roomproof"),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from roomproof_protocol import DEFAULTS, Heartbeat, Limits
 
@@ -14,6 +15,7 @@ class Settings:
     limits: Limits = DEFAULTS
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     origins: frozenset[str] = frozenset()  # allowed beside the request's own Host (CONN-3)
+    store: Path | None = None  # the file that keeps the rooms; None keeps them in memory
     name: str = "roomproof-server"
     version: str = "0"
     handshake_ms: int = 10_000  # LIMIT-5

@@ -1,23 +1,31 @@
 """What the server's tests share: a clock that only moves when told, a connection without a socket, a late
-engine, and a real server on a free loopback port."""
+engine, a real server on a free loopback port, and a bench for engines alone."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, closing, suppress
 from functools import partial
-from typing import Any
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Literal
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from roomproof_protocol import ENDPOINT, SUBPROTOCOL, Heartbeat, Limits, check_message
+from roomproof_protocol import DEFAULTS, ENDPOINT, SUBPROTOCOL, Heartbeat, Limits, check_message
+from roomproof_server.engine.base import Guest, Joined, Member, Present, Stored
 from roomproof_server.engine.memory import MemoryEngine
+from roomproof_server.engine.sqlite import SqliteEngine
 from roomproof_server.hub import Hub
+from roomproof_server.rules.presence import PresenceEvent
 from roomproof_server.rules.session import Session
+from roomproof_server.rules.stream import Entry, Tail
 from roomproof_server.settings import Settings
 from roomproof_server.shell.server import Server, monotonic_ms, wall_ms
 
@@ -269,3 +277,168 @@ async def node() -> AsyncIterator[Callable[..., Awaitable[Node]]]:
             return Node(server, port, clients)
 
         yield start
+
+
+class Ear:
+    """A sink that remembers, in the order of calls."""
+
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+
+    def message(self, entry: Entry) -> None:
+        self.heard.append(entry)
+
+    def presence(self, event: PresenceEvent) -> None:
+        self.heard.append(event)
+
+    def reset(self, epoch: str, head: int, reason: Literal["epoch_changed", "gap"]) -> None:
+        self.heard.append((epoch, head, reason))
+
+
+class Bench:
+    """An engine with plain calls: each waits for its one answer."""
+
+    def __init__(self, store: str, limits: Limits, folder: Path) -> None:
+        self.ms = 50_000.0
+        self.wall_ms = 1_700_000_000_000
+        self.path = folder / "rooms.db"
+        self._store, self._limits = store, limits
+        self.start()
+
+    def start(self) -> None:
+        """Begin with what is stored; the fixture closes what is open at the end."""
+        self.posts: SimpleQueue[Callable[[], None]] = SimpleQueue()  # the turns of a loop, made by hand
+        self.ears: dict[str, Ear] = {}
+        if self._store == "memory":
+            self.engine: Any = MemoryEngine(self._limits, now=self.now, wall=self.wall)
+        else:
+            self.engine = SqliteEngine(self._limits, self.path, now=self.now, wall=self.wall, post=self.posts.put)
+
+    def restart(self, *, after: int = 0, limits: Limits | None = None) -> None:
+        """Another process goes on with the file, ``after`` ms of the wall clock later."""
+        self.engine.close()
+        self.revive(after=after, limits=limits)
+
+    def killed(self, *, after: int = 0) -> None:
+        """The same after a kill: what another process finds is the file as it is now, with its log."""
+        folder = self.path.parent / f"{self.path.parent.name}-"
+        shutil.copytree(self.path.parent, folder)
+        self.engine.close()
+        self.path = folder / self.path.name
+        self.revive(after=after)
+
+    def revive(self, *, after: int = 0, limits: Limits | None = None) -> None:
+        self.ms = 7_000.0  # a monotonic clock begins anew
+        self.wall_ms += after
+        self._limits = limits or self._limits
+        self.start()
+
+    def sql(self, query: str, *values: Any) -> list[Any]:
+        """Look into the file, whose engine must be closed."""
+        with closing(sqlite3.connect(self.path)) as db, db:
+            return db.execute(query, values).fetchall()
+
+    def now(self) -> float:
+        return self.ms
+
+    def wall(self) -> int:
+        return self.wall_ms
+
+    def settle(self) -> None:
+        """Let the engine do all it has to do."""
+        while getattr(self.engine, "busy", False):
+            self.posts.get(timeout=10)()
+
+    def ask(self, operation: Callable[..., None], *args: Any, **kwargs: Any) -> list[Any]:
+        """Begin an operation; its answer will be in the list."""
+        answers: list[Any] = []
+        operation(*args, done=answers.append, **kwargs)
+        return answers
+
+    def _answer(self, operation: Callable[..., None], *args: Any, **kwargs: Any) -> Any:
+        answers = self.ask(operation, *args, **kwargs)
+        self.settle()
+        assert len(answers) == 1
+        return answers[0]
+
+    def send(self, user: str, text: str, mid: str | None = None, room: str = "lobby") -> list[Any]:
+        """As `publish`, without waiting."""
+        return self.ask(self.engine.publish, room, self.member(user), text, mid)
+
+    def member(self, user: str, connection: int = 1) -> Member:
+        return Member(f"{user}-{connection}", f"guest:{user}", user.title())
+
+    def enter(self, user: str, room: str = "lobby", connection: int = 1) -> Joined:
+        if room not in self.ears:
+            self.ears[room] = Ear()
+            self.engine.subscribe(room, self.ears[room])
+        joined = self._answer(self.engine.join, room, self.member(user, connection), None, 100)
+        assert isinstance(joined, Joined)
+        return joined
+
+    def exit(
+        self, user: str, room: str = "lobby", connection: int = 1, *, linger: bool = False, last: bool = False
+    ) -> None:
+        if last:
+            self.engine.unsubscribe(room)
+            del self.ears[room]
+        self.engine.leave(room, self.member(user, connection), linger=linger)
+
+    def tail(self, after: dict[str, Any] | None = None, history: int = 100, room: str = "lobby") -> Tail:
+        joined = self._answer(self.engine.join, room, self.member("reader"), after, history)
+        assert isinstance(joined, Joined)
+        return joined.tail
+
+    def publish(self, user: str, text: str, mid: str | None = None, room: str = "lobby") -> Any:
+        return self._answer(self.engine.publish, room, self.member(user), text, mid)
+
+    def fill(self, count: int) -> None:
+        """Messages of many users, so that no quota is in the way."""
+        for n in range(count):
+            assert isinstance(self.publish(f"filler{n}", f"text {n}"), Stored)
+
+    def page(self, **query: Any) -> Any:
+        query = {"epoch": None, "before": None, "after": None, "limit": 50} | query
+        return self._answer(self.engine.page, "lobby", **query)
+
+    def present(self, limit: int = 500) -> Present:
+        present = self._answer(self.engine.present, "lobby", limit)
+        assert isinstance(present, Present)
+        return present
+
+    def new_guest(self) -> Guest:
+        guest = self._answer(self.engine.new_guest)
+        assert isinstance(guest, Guest)
+        return guest
+
+    def find_guest(self, token: str) -> Guest | None:
+        guest = self._answer(self.engine.find_guest, token)
+        assert guest is None or isinstance(guest, Guest)
+        return guest
+
+    def passes(self, ms: int) -> None:
+        self.ms += ms
+        self.wall_ms += ms
+        self.engine.sweep()
+        self.settle()
+
+    def heard(self, room: str = "lobby") -> list[Any]:
+        ear = self.ears[room]
+        heard, ear.heard = ear.heard, []
+        return heard
+
+
+@pytest.fixture
+def make_bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
+    """Makes benches of a store, "memory" or "sqlite"; their engines end with the test."""
+    made: list[Bench] = []
+
+    def make(store: str = "sqlite", limits: Limits = DEFAULTS) -> Bench:
+        folder = tmp_path / str(len(made))
+        folder.mkdir()
+        made.append(Bench(store, limits, folder))
+        return made[-1]
+
+    yield make
+    for bench in made:
+        bench.engine.close()

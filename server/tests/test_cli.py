@@ -18,7 +18,7 @@ from websockets.sync.client import connect
 from roomproof_server.cli import main, parse_limits
 from roomproof_server.hook import wanted
 
-SERVER = [sys.executable, "-m", "roomproof_server.entry"]
+SERVER = [sys.executable, "-m", "roomproof_server.entry", "--store", "memory"]
 HOOK = [sys.executable, "-m", "roomproof_server.hook"]
 
 

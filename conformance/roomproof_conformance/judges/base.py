@@ -40,11 +40,6 @@ class Judge(ABC):
             self.noise = max(self.noise, record.data["seconds"])
         self.step(record)
 
-    @property
-    def decided(self) -> bool:
-        """Nothing that can still come changes the finding, so that nobody need wait for more."""
-        return False
-
     @abstractmethod
     def step(self, record: Record) -> None: ...
 

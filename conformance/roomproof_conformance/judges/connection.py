@@ -79,8 +79,7 @@ class Opens(Judge):
         if record.conn == self.conn and record.kind == "handshake":
             self._answer = record
 
-    @property
-    def decided(self) -> bool:
+    def settled(self) -> bool:
         return self._answer is not None
 
     def end(self) -> Finding:

@@ -154,10 +154,12 @@ class Replied(Judge):
     def step(self, record: Record) -> None:
         if record.index == self.op:
             self._began = record
-        elif self._began is None or record.conn != self._began.conn:
+        elif self._began is not None and record.conn != self._began.conn:
             return
         elif record.kind == "event" and self._reply is None:
-            self._records[record.index] = record
+            self._records[record.index] = record  # the answer may have come before it was asked for
+        elif self._began is None:
+            return
         elif record.kind == "reply" and record.data["op"] == self.op:
             self._reply = record
             event = record.data.get("event")

@@ -126,8 +126,7 @@ class Heard(Judge):
             elif record.conn == self.conn and event.kind in ("error", "rate_limited", "kicked"):
                 self._refusal = record
 
-    @property
-    def decided(self) -> bool:
+    def settled(self) -> bool:
         return self._refusal is not None and self._ref is not None and self._refusal.event.ref == self._ref
 
     def end(self) -> Finding:

@@ -20,7 +20,7 @@ REASON_BYTES = 123
 """What RFC 6455 5.5 leaves for the reason of a Close frame."""
 PRIVATE = 4000
 """From here on close codes are the protocol's own, and reasons have its form."""
-MOST_CHECKED = 300
+MOST_CHECKED = 100
 """Messages of one type that are validated in one transcript: each takes some 75 µs, a long history 10 ms."""
 CUT_SHORT = frozenset({"truncated-frame"})
 """Faults that a connection shows when it was cut, as a server may do to a client that does not read."""

@@ -10,7 +10,7 @@ from roomproof_conformance.transcript import Record
 from roomproof_conformance.verdicts import Finding
 
 from .base import Judge, shown
-from .replay import told
+from .replay import plain, told
 
 
 @dataclass
@@ -19,7 +19,7 @@ class SeamNumber(Judge):
 
     room: str | None = None
     conn: str | None = None
-    _heads: dict[tuple[str, str], tuple[Any, int, int]] = field(default_factory=dict, init=False)
+    _heads: dict[tuple[Any, ...], tuple[Any, int, int]] = field(default_factory=dict, init=False)
     _seams: int = field(default=0, init=False)
     _broken: Finding | None = field(default=None, init=False)
 
@@ -33,7 +33,7 @@ class SeamNumber(Judge):
         room, number = fields.get("room"), fields.get("seq")
         if room is None or self.room not in (None, room) or (kind != "message" and fields.get("from") is not None):
             return
-        key = (record.conn, room)
+        key = plain(record.conn, room)
         if kind in ("left", "notice", "joined"):
             self._heads.pop(key, None)
         if kind == "joined" and isinstance(number, int):
@@ -63,7 +63,7 @@ class TimesRise(Judge):
 
     room: str | None = None
     conn: str | None = None
-    _last: dict[tuple[str, Any, Any], tuple[Any, int]] = field(default_factory=dict, init=False)
+    _last: dict[tuple[Any, ...], tuple[Any, int]] = field(default_factory=dict, init=False)
     _compared: int = field(default=0, init=False)
     _broken: Finding | None = field(default=None, init=False)
 
@@ -74,7 +74,7 @@ class TimesRise(Judge):
         room, ts = fields.get("room"), fields.get("ts")
         if self.room not in (None, room) or isinstance(ts, bool) or not isinstance(ts, int | float):
             return
-        key = (record.conn, room, fields.get("epoch"))
+        key = plain(record.conn, room, fields.get("epoch"))
         if key in self._last:
             before, index = self._last[key]
             self._compared += 1
@@ -98,7 +98,7 @@ class TimesRise(Judge):
 class OneStream(Judge):
     """In every room, everybody sees the same text, sender and time under each number, live and replayed (MSG-6)."""
 
-    _seen: dict[tuple[Any, Any, Any], tuple[dict[str, Any], int]] = field(default_factory=dict, init=False)
+    _seen: dict[tuple[Any, ...], tuple[dict[str, Any], int]] = field(default_factory=dict, init=False)
     _again: int = field(default=0, init=False)
     _broken: Finding | None = field(default=None, init=False)
 
@@ -108,7 +108,7 @@ class OneStream(Judge):
         for fields, _ in told(record.event):
             if not isinstance(fields.get("seq"), int):
                 continue
-            key = (fields.get("room"), fields.get("epoch"), fields["seq"])
+            key = plain(fields.get("room"), fields.get("epoch"), fields["seq"])
             shape = {name: fields.get(name) for name in ("text", "from", "name", "ts")}
             first, index = self._seen.setdefault(key, (shape, record.index))
             self._again += index != record.index

@@ -24,6 +24,11 @@ def told(event: Event) -> Iterator[tuple[Mapping[str, Any], bool]]:
             yield {"room": event.room, "epoch": event.fields.get("epoch"), **entry}, True
 
 
+def plain(*values: Any) -> tuple[Any, ...]:
+    """What a server sent, as a key: a list or map where a plain value belongs stands as its text."""
+    return tuple(value if isinstance(value, str | int | float | None) else repr(value) for value in values)
+
+
 @dataclass
 class Claimed(Judge):
     """The target claims a number for `name`: what it does not promise is not judged."""
@@ -72,8 +77,8 @@ class Page(Replied):
         seen = self._shown(got)
         if sorted(got, key=str) == sorted(wanted, key=str):
             seen += ", the right ones in another order"
-        elif len(got) == len(wanted):
-            wrong, right = next((g, w) for g, w in zip(got, wanted, strict=True) if g[1] != w[1])
+        elif differences := [(g, w) for g, w in zip(got, wanted, strict=False) if g[1] != w[1]]:
+            wrong, right = differences[0]
             seen += f", where number {wrong[0]} is {shown(wrong[1], 60)} and not {shown(right[1], 60)}"
         return Finding("broken", expected, seen, finding.evidence)
 

@@ -11,12 +11,12 @@ from roomproof_conformance.transcript import Record
 from roomproof_conformance.verdicts import Finding
 
 from .base import Judge, shown
-from .replay import told
+from .replay import plain, told
 
 KEPT_ANYWAY = ("unavailable", "internal")
 """Refusals whose outcome is unknown (section 4): they may have been stored."""
 
-Number = tuple[Any, Any, Any]
+Number = tuple[Any, ...]
 
 
 @dataclass
@@ -51,7 +51,7 @@ class _Sends(Judge):
 
 
 def _number(fields: Any) -> Number:
-    return fields.get("room"), fields.get("epoch"), fields.get("seq")
+    return plain(fields.get("room"), fields.get("epoch"), fields.get("seq"))
 
 
 @dataclass

@@ -37,8 +37,7 @@ class First(Judge):
         elif record.kind == "event" and (self.of is None or matches(self.of, view(record.event))):
             self._first = record
 
-    @property
-    def decided(self) -> bool:
+    def settled(self) -> bool:
         return self._first is not None
 
     def end(self) -> Finding:

@@ -75,7 +75,7 @@ class Contiguous(Judge):
             return
         event = record.data
         room = event["fields"].get("room")
-        if room is None or (self.room is not None and room != self.room):
+        if not isinstance(room, str) or (self.room is not None and room != self.room):
             return
         key = (record.conn, room)
         if event["kind"] in ("joined", "left", "notice") and event["fields"].get("from") is None:

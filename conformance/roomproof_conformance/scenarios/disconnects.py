@@ -17,7 +17,7 @@ from roomproof_conformance.judges.prompt import Prompt
 from roomproof_conformance.transport import Unreachable
 
 from .one_write import acting, closing, in_one_write
-from .presence import about, grace
+from .presence import grace, noticed
 
 SLACK = 2.0
 """Seconds of slack that the protocol grants to bounds on time."""
@@ -200,10 +200,7 @@ async def watched(case: Case, room: str) -> tuple[Client, Client]:
     watcher, polite, victim = await case.members(room, 3)
     begin = case.mark("a polite departure")
     await polite.close()
-    wait = grace(case.claims) + SLACK
-    await case.told(
-        watcher, about(case, polite, "left"), after=begin, says="who goes is shown gone", role="given", wait=wait
-    )
+    await noticed(case, watcher, polite, "left", after=begin, role="given", wait=grace(case.claims) + SLACK)
     return watcher, victim
 
 
@@ -213,8 +210,7 @@ async def reset_shows(case: Case) -> None:
     watcher, victim = await watched(case, case.room())
     lost = victim.reset()
     bound = grace(case.claims) + SLACK
-    where = about(case, victim, "left")
-    await case.told(watcher, where, after=lost, within=bound, wait=bound + 1, says="who is lost is shown gone")
+    await noticed(case, watcher, victim, "left", after=lost, within=bound, wait=bound + 1)
 
 
 @scenario("DISC-3.silent", needs="presence_events heartbeat", waits=silence)
@@ -223,8 +219,7 @@ async def silence_shows(case: Case) -> None:
     watcher, victim = await watched(case, case.room())
     lost = victim.freeze()
     bound = silence(case.claims)
-    where = about(case, victim, "left")
-    await case.told(watcher, where, after=lost, within=bound, wait=bound + 1, says="who is silent is shown gone")
+    await noticed(case, watcher, victim, "left", after=lost, within=bound, wait=bound + 1)
 
 
 # -- who does not read ---------------------------------------------------------------------------------------

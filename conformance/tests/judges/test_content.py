@@ -121,3 +121,12 @@ def test_history_loosely_bounded() -> None:
     assert history("1", "2", "3", "4").judged(judge).outcome == "broken"
     assert history("2", "4").judged(judge).outcome == "broken"
     assert history().judged(judge).outcome == "broken"
+
+
+def test_an_answer_may_come_before_the_request() -> None:
+    script = Script()
+    script.event(0.0, "b", "history")
+    pushed = script.event(0.1, "a", "history", room="r")
+    join = script.op(0.2, "a", "join", room="r")
+    script.reply(0.2, "a", join, pushed)
+    assert script.judged(Replied(join, {"kind": "history"}, ok=True)).outcome == "holds"

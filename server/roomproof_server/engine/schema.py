@@ -109,7 +109,9 @@ def _prepare(db: sqlite3.Connection, path: Path, history: int, create: bool) -> 
     db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
     db.execute("PRAGMA temp_store = MEMORY")
     if create:
-        if path.stat().st_size <= CHECKED_BYTES and (damage := db.execute("PRAGMA quick_check(1)").fetchone()) != ("ok",):
+        if path.stat().st_size <= CHECKED_BYTES and (damage := db.execute("PRAGMA quick_check(1)").fetchone()) != (
+            "ok",
+        ):
             first = str(damage[0]).splitlines()[-1]
             raise StoreError(f"cannot keep rooms in {path}: {WORDS[sqlite3.SQLITE_CORRUPT]} ({first})")
         if not db.execute("PRAGMA user_version").fetchone()[0]:

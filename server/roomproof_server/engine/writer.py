@@ -110,6 +110,7 @@ class Writer(Generic[B]):
         self._id, self._number = "", 0  # of the store, and of its last batch
         self._doubt = False
         self._failing = False
+        self._damaged: set[str] = set()
 
     def start(self, wall: int) -> dict[str, list[SeenRow]]:
         """Open the file and start; returns the dedupe window by epoch. Raises `StoreError`."""
@@ -163,7 +164,7 @@ class Writer(Generic[B]):
             wrote = db.total_changes != before
             if wrote:
                 db.execute("UPDATE store SET batch = ?", (self._number + 1,))
-        except (sqlite3.Error, OSError, StoreError) as error:
+        except Exception as error:  # whatever it is, the thread has to live and the batch to be answered
             return self._failed(error, report.settled)
         try:
             db.execute("COMMIT")
@@ -245,7 +246,7 @@ class Writer(Generic[B]):
             _bulk(db, "INSERT INTO seen (epoch, user, mid, seq, ts, digest, expires) VALUES", "", batch.seen)
             self._forget_seen(db, batch.wall, 2 * len(batch.seen))
         for room in batch.loads:
-            report.rooms[room] = self._load(db, room, batch.wall)
+            self._load(db, room, batch.wall, report)
         for key in batch.finds:
             row = db.execute(
                 "UPDATE guest SET used = NULL WHERE key = ? AND (used IS NULL OR used > ?) RETURNING id",
@@ -261,24 +262,33 @@ class Writer(Generic[B]):
                 db.execute(f"DELETE FROM {table} WHERE {name} IN ({over})", (batch.tidy - ttl,))
             self._forget_seen(db, batch.tidy, FORGET_SEEN)
 
-    def _load(self, db: sqlite3.Connection, room: str, wall: int) -> Loaded | None:
-        found = db.execute(
-            "UPDATE room SET used = NULL WHERE name = ? AND (used IS NULL OR used > ?) RETURNING epoch",
-            (room, wall - self._room_ttl),
-        ).fetchall()
-        if not found:
-            db.execute("DELETE FROM room WHERE name = ?", (room,))
-            return None
-        ((epoch,),) = found
-        # One row for all messages: each row more would be one more wait for the interpreter.
-        count, first, head, ts, payloads = db.execute(
-            "SELECT count(*), min(seq), max(seq), max(ts), group_concat(payload, char(10))"
-            " FROM (SELECT seq, ts, payload FROM message WHERE epoch = ? ORDER BY seq)",
-            (epoch,),
-        ).fetchone()
-        if not count or head - first + 1 != count:
-            raise StoreError(f"the messages of room {room} are damaged; put back a copy of the file")
-        return Loaded(epoch, head, ts, payloads.encode().split(b"\n"))
+    def _load(self, db: sqlite3.Connection, room: str, wall: int, report: Report) -> None:
+        """Read a room. One that is damaged is not read, which is no reason to refuse the others."""
+        try:
+            found = db.execute(
+                "UPDATE room SET used = NULL WHERE name = ? AND (used IS NULL OR used > ?) RETURNING epoch",
+                (room, wall - self._room_ttl),
+            ).fetchall()
+            if not found:
+                db.execute("DELETE FROM room WHERE name = ?", (room,))
+                report.rooms[room] = None
+                return
+            ((epoch,),) = found
+            # One row for all messages: each row more would be one more wait for the interpreter.
+            count, first, head, ts, payloads = db.execute(
+                "SELECT count(*), min(seq), max(seq), max(ts), group_concat(payload, char(10))"
+                " FROM (SELECT seq, ts, payload FROM message WHERE epoch = ? ORDER BY seq)",
+                (epoch,),
+            ).fetchone()
+            if count and head - first + 1 == count:
+                report.rooms[room] = Loaded(epoch, head, ts, payloads.encode().split(b"\n"))
+                return
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+                raise
+        if room not in self._damaged:
+            self._damaged.add(room)
+            logger.error("the store %s is damaged, room %s cannot be read; put back a copy of it", self._path, room)
 
     @staticmethod
     def _forget_seen(db: sqlite3.Connection, wall: int, most: int) -> None:

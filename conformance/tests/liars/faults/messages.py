@@ -53,35 +53,47 @@ def msg_17_drops_format() -> None:
 
 
 @liar
-def msg_2_no_echo() -> None:
-    """The sender does not get its own message."""
+def msg_17_poisons_joins() -> None:
+    """A text with U+2028 passes, and every later join of its room fails."""
+
+    @instead_of(Stream, "tail")
+    def tail(honest: Callable[..., Any], *args: Any) -> Any:
+        found = honest(*args)
+        if any("\u2028".encode() in payload for payload in found.messages):
+            raise ValueError("a line separator in a line")
+        return found
+
+
+@liar
+def msg_2_other_connection() -> None:
+    """A user's other connections do not get what one of them sent."""
 
     @instead_of(Room, "message")
     def message(honest: Callable[..., None], room: Any, entry: Any) -> None:
-        own = {who: send for who, send in room._members.items() if who.user_id == entry.user}
-        for listener in own:
+        all_members = dict(room._members)
+        for listener in [who for who in room._members if who.user_id == entry.user][1:]:
             del room._members[listener]
         honest(room, entry)
-        room._members.update(own)
+        room._members = all_members
 
 
 @liar
-def msg_1_other_seq() -> None:
-    """`sent` says another seq than the message has."""
+def msg_1_other_ts() -> None:
+    """`sent` says another ts than the message has."""
 
     @instead_of(Session, "_sent")
     def sent(honest: Callable[..., None], self: Any, request: Frame, result: Any) -> None:
-        honest(self, request, replace(result, seq=result.seq + 1) if isinstance(result, Stored) else result)
+        honest(self, request, replace(result, ts=result.ts + 1) if isinstance(result, Stored) else result)
 
 
 @liar
-def msg_3_starts_at_0() -> None:
-    """The first message of a room has seq 0."""
+def msg_3_starts_at_2() -> None:
+    """The first message of a room has seq 2."""
 
     @instead_of(Stream, "__init__")
     def init(honest: Callable[..., None], self: Any, *args: Any, **sizes: Any) -> None:
         honest(self, *args, **sizes)
-        self.head = -1
+        self.head = 1
 
 
 @liar
