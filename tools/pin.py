@@ -43,8 +43,7 @@ def main() -> int:
     """Write the file; return 0, or 1 with one line when this Python or the resolve does not fit."""
     if sys.version_info[:2] != (3, 11):
         print(
-            "constraints.txt is made with Python 3.11, the oldest supported: "
-            "make PYTHON=python3.11 constraints",
+            "constraints.txt is made with Python 3.11, the oldest supported: make PYTHON=python3.11 constraints",
             file=sys.stderr,
         )
         return 1

@@ -24,6 +24,7 @@ from .checks import Check, Scenario, Watch
 from .clock import LagMeter, Slots
 from .dialects import Dialect
 from .hooks import HookError, Hooks, Process
+from .judges import Arrives
 from .results import CheckResult, RunResult
 from .schedule import Outcome, Scheduler
 from .target import Progress, Quiet, Target
@@ -40,6 +41,10 @@ SHORT_TIMERS: Mapping[str, Any] = {
 
 LONG_WAIT = 5.0
 """Seconds from which a case is not run one by one with others."""
+
+
+CHAINS = 3
+"""How many servers that the kit starts take the cases that run one by one."""
 
 
 class TargetError(Exception):
@@ -128,7 +133,8 @@ class Runner:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._ordinary(main, ordinary))
             if self._starts:
-                group.create_task(self._one_by_one(None, hostile))
+                for chain in range(CHAINS):
+                    group.create_task(self._one_by_one(None, hostile[chain::CHAINS]))
                 for scenarios in apart.values():
                     group.create_task(self._apart(scenarios))
         if not self._starts:
@@ -273,7 +279,8 @@ class Runner:
                 target.learn(one.session)
             two = await case.member(room)
             op = await case.say(one, room)
-            await case.delivered(op, [two])
+            heard = Arrives(two.name, {"kind": "message", "text": op.text}, op.index, at_least=True)
+            await case.must(heard, f"{two.name} hears {one.name}")
         except Unreachable as error:
             return str(error).removeprefix(f"{target.base}: ")
         except Stop as error:

@@ -118,9 +118,7 @@ def read_table(path: str | Path) -> list[Liar]:
         seen.add(liar.name)
         for requirement in (liar.requirement, *liar.may_also):
             if requirement not in known:
-                raise TableError(
-                    f"{path}: {liar.name}: there is no requirement {requirement}; see `roomproof list`"
-                )
+                raise TableError(f"{path}: {liar.name}: there is no requirement {requirement}; see `roomproof list`")
         if not liar.name.startswith(liar.requirement.lower() + "-"):
             raise TableError(f"{path}: {liar.name}: the name must begin {liar.requirement.lower()}-")
     return liars

@@ -68,13 +68,12 @@ def disagreements(result: RunResult, known: Sequence[Known]) -> list[str]:
 
 
 def differences(first: RunResult, second: RunResult) -> list[str]:
-    """Checks on which two runs do not say the same."""
-    before = {r.check: r.verdict for r in first.results}
-    return [
-        f"{r.check}: {before.get(r.check)}, then {r.verdict}"
-        for r in second.results
-        if before.get(r.check) != r.verdict
-    ]
+    """Requirements on which two runs do not say the same.
+
+    Of requirements and not of checks: some faults are races, and show in one situation today, in its twin tomorrow.
+    """
+    before, after = first.by_requirement(), second.by_requirement()
+    return [f"{row}: {before.get(row)}, then {verdict}" for row, verdict in after.items() if before.get(row) != verdict]
 
 
 async def judge(key: str, longest: float | None) -> RunResult:

@@ -1,49 +1,98 @@
-"""The conformance kit's start hook for this server: settings come in the environment.
+"""The conformance kit's hooks for this server: one starts it, one makes tokens for it.
 
-``ROOMPROOF_PORT`` is the port, ``ROOMPROOF_STATE`` a folder for the store, ``ROOMPROOF_SETTINGS`` a JSON object of
-wanted settings; ``"store": "sqlite"`` keeps the rooms in that folder, "memory" (the default) nowhere. The first line
-of output names, as JSON, those that this server cannot set.
+``ROOMPROOF_PORT`` is the port, ``ROOMPROOF_STATE`` a folder for store and key, ``ROOMPROOF_SETTINGS`` a JSON object
+of wanted settings: limits by their names, and
+
+* ``heartbeat``: {"interval_ms", "timeout_ms"}; ``drain_ms``; ``compression``: true or false;
+* ``per_address``: as in welcome, and then it holds for loopback, too;
+* ``store``: "sqlite" keeps the rooms in the folder, "memory" (the default) nowhere;
+* ``jwt``: false for no tokens. By default there is a key in the folder, made when it is missing.
+
+The first line of output names, as JSON, those that this server cannot set. ``hook token`` reads claims as JSON on
+standard input and prints a token for them, signed with the key in the folder; an absent ``exp`` is in five minutes, an
+absent ``aud`` the server's own. ``"_alg": "none"`` makes it an unsigned one, ``"_key": "wrong"`` somebody else's.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 import sys
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from roomproof_protocol import Heartbeat, Limits
-from roomproof_server.run import serve
-from roomproof_server.settings import Settings
+from roomproof_server.settings import JwtSettings, Settings
 
 LIMIT_NAMES = frozenset(field.name for field in fields(Limits))
+AUDIENCE = "roomproof"
+TOKEN_SECONDS = 300
+DRAIN_MS = 500  # the kit stops many servers
 
 
-def wanted(asked: Mapping[str, Any], state: str = ".") -> tuple[Settings, list[str]]:
+def wanted(asked: Mapping[str, Any], state: str | None = None) -> tuple[Settings, list[str]]:
     """The settings, and the names that cannot be had. Raises ValueError for a bad value: one line."""
     limits: dict[str, Any] = {}
-    heartbeat = Heartbeat()
-    store: Path | None = None
-    cannot: list[str] = []
+    others: dict[str, Any] = {"drain_ms": DRAIN_MS, "log_level": "warning", "version": version("roomproof")}
+    jwt, cannot = True, []
     for name, value in asked.items():
         if name == "heartbeat":
-            heartbeat = _heartbeat(value)
+            others[name] = _heartbeat(value)
         elif name == "store":
             if value not in ("memory", "sqlite"):
                 raise ValueError(f'store must be "memory" or "sqlite", not {value!r}')
-            store = Path(state, "rooms.db") if value == "sqlite" else None
-        elif name == "per_address" or name not in LIMIT_NAMES:
-            # What is off can be asked to be off: limits per address, compression, and whatever comes.
-            if value not in (None, False):
-                cannot.append(name)
-        else:
+            others[name] = Path(state or ".", "rooms.db") if value == "sqlite" else None
+        elif name == "drain_ms":
+            if type(value) is not int or value < 0:
+                raise ValueError(f"drain_ms must be a whole number of milliseconds, not {value!r}")
+            others[name] = value
+        elif name == "compression" and isinstance(value, bool):
+            others[name] = value
+        elif name == "jwt" and isinstance(value, bool):
+            jwt = value
+        elif name in LIMIT_NAMES:
             limits[name] = value
+        elif value not in (None, False):  # what is off can be asked to be off
+            cannot.append(name)
+    if jwt and state is not None:
+        others["jwt"] = JwtSettings(key=_key(Path(state)), audience=AUDIENCE)
     made = Limits.from_mapping(limits)
-    return Settings(limits=made, heartbeat=heartbeat, store=store, version=version("roomproof")), cannot
+    return Settings(limits=made, loopback_limits=made.per_address is not None, **others), cannot
+
+
+def token(claims: Mapping[str, Any], state: Path, now: float) -> str:
+    """A token with these claims; ``now`` is seconds since 1970."""
+    import jwt  # most runs of the hook make no token
+
+    wish = {name: claims[name] for name in claims if name.startswith("_")}
+    if wish not in ({}, {"_alg": "none"}, {"_key": "wrong"}):
+        raise ValueError('of tokens that are not right there are {"_alg": "none"} and {"_key": "wrong"}')
+    filled = {"exp": int(now) + TOKEN_SECONDS, "aud": AUDIENCE} | {
+        name: value for name, value in claims.items() if name not in wish
+    }
+    if "_alg" in wish:
+        return jwt.encode(filled, "", algorithm="none")
+    secret = secrets.token_hex(32) if "_key" in wish else _key(state).read_text()
+    return jwt.encode(filled, secret, algorithm="HS256")
+
+
+def _key(state: Path) -> Path:
+    """The file with the secret; made whole under another name, for the other hook may be at it, too."""
+    path = state / "token.key"
+    if not path.exists():
+        draft = state / f"token.key.{os.getpid()}"
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_hex(32))
+        with suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
+    return path
 
 
 def _heartbeat(value: object) -> Heartbeat:
@@ -57,19 +106,34 @@ def _heartbeat(value: object) -> Heartbeat:
     return Heartbeat(**value)
 
 
-def main() -> int:
-    """Run the hook; returns the exit code."""
+def main(arguments: list[str]) -> int:
+    """Run one of the hooks; returns the exit code."""
+    state = os.environ.get("ROOMPROOF_STATE") or None
     try:
-        asked = json.loads(os.environ.get("ROOMPROOF_SETTINGS") or "{}")
-        if not isinstance(asked, dict):
-            raise ValueError("ROOMPROOF_SETTINGS must be a JSON object")
+        if arguments == ["token"]:
+            if state is None:
+                raise ValueError("a token needs the folder ROOMPROOF_STATE")
+            print(token(_object(sys.stdin.read() or "{}", "standard input"), Path(state), time.time()))
+            return 0
+        if arguments:
+            raise ValueError(f"expected no argument or token, got {' '.join(arguments)}")
+        asked = _object(os.environ.get("ROOMPROOF_SETTINGS") or "{}", "ROOMPROOF_SETTINGS")
         port = int(os.environ.get("ROOMPROOF_PORT", "0"))
-        settings, cannot = wanted(asked, os.environ.get("ROOMPROOF_STATE") or ".")
-    except ValueError as error:
+        settings, cannot = wanted(asked, state)
+    except (ValueError, OSError) as error:
         _complain(f"roomproof_server.hook: {error}")
         return 2
     print(json.dumps({"cannot_set": cannot}), flush=True)
+    from roomproof_server.run import serve
+
     return serve(settings, "127.0.0.1", port, lambda line: print(line, flush=True), _complain)
+
+
+def _object(text: str, what: str) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError(f"{what} must be a JSON object")
+    return value
 
 
 def _complain(line: str) -> None:
@@ -77,4 +141,4 @@ def _complain(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

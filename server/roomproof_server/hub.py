@@ -10,8 +10,11 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
 
-from roomproof_protocol import VERSION, encode
+from roomproof_protocol import VERSION, ProtocolError, Window, encode
+from roomproof_server.counters import Counters
 from roomproof_server.engine.base import Engine
+from roomproof_server.rules.identity import Identity, Verify
+from roomproof_server.rules.limiter import MOST_ADDRESSES, Quotas
 from roomproof_server.rules.presence import PresenceEvent
 from roomproof_server.rules.stream import Entry
 from roomproof_server.settings import Settings
@@ -90,6 +93,9 @@ class Room:
         """Deliver the next message; the sender's own connections get it with its ``mid`` (MSG-15)."""
         own = self._hub.listeners(entry.user) if entry.mid is not None else frozenset()
         frame = self._hub.frame(entry.payload)
+        counters = self._hub.counters
+        counters.deliveries += len(self._members)
+        counters.commit.observe(max(0, self._hub.wall() - entry.ts) / 1000)
         own_frame = self._hub.frame(entry.own_payload()) if own else frame
         if own:
             for listener, send in self._members.items():
@@ -141,6 +147,10 @@ class Room:
             self._members[listener] = listener.send
 
 
+def _no_tokens(token: str) -> Identity:
+    raise ProtocolError("unsupported_auth", "this server takes no tokens")
+
+
 def _was_reset(held: list[tuple[int, bytes]]) -> bool:
     return bool(held) and held[-1][0] == _RESET
 
@@ -148,22 +158,57 @@ def _was_reset(held: list[tuple[int, bytes]]) -> bool:
 class Hub:
     """All rooms with local members, and the connections of each user."""
 
-    def __init__(self, engine: Engine, settings: Settings, *, frame: Framer, wall: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        *,
+        frame: Framer,
+        wall: Callable[[], int],
+        verify: Verify | None = None,
+    ) -> None:
         self.engine, self.settings, self.frame, self.wall = engine, settings, frame, wall
+        # With a check for tokens there are users who are no guests.
+        self.schemes = (*(("guest", "resume_guest") if settings.guests else ()), *(("jwt",) if verify else ()))
+        self.verify: Verify = verify or _no_tokens
+        self.draining = False  # no hello is welcomed any more (DISC-5)
+        window = settings.limits.per_address.guests if settings.limits.per_address else Window(0, 0)
+        self.new_guests = Quotas(window.count, window.window_ms, most=MOST_ADDRESSES)
+        self.counters = Counters()
         self._rooms: dict[str, Room] = {}
         self._users: dict[str, set[Listener]] = {}
-        self.greeting: Mapping[str, Any] = {
+        limits = settings.limits.advertised()
+        self._greeting: Mapping[str, Any] = {
             "v": VERSION,
             "server": {"name": settings.name, "version": settings.version},
             "heartbeat": settings.heartbeat.advertised(),
-            "limits": settings.limits.advertised(),
+            "limits": limits,
             "durability": engine.durability,
             "caps": [],
         }
+        self._greeting_unlimited = {**self._greeting, "limits": {**limits, "per_address": None}}
+
+    def greeting(self, *, limited: bool) -> Mapping[str, Any]:
+        """What every ``welcome`` says; ``limited`` where the limits per address hold (RATE-14)."""
+        return self._greeting if limited else self._greeting_unlimited
+
+    def sweep(self, now: float) -> None:
+        """Forget what is over; called several times a second."""
+        self.new_guests.sweep(now)
 
     def encode_frame(self, message: Mapping[str, Any]) -> bytes:
         """A message as a finished text frame."""
         return self.frame(encode(message))
+
+    @property
+    def rooms(self) -> int:
+        """How many rooms have a local connection."""
+        return len(self._rooms)
+
+    @property
+    def users(self) -> int:
+        """How many users have a local connection."""
+        return len(self._users)
 
     def room(self, name: str) -> Room:
         """The local room, subscribed to from the first time on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
+import logging
 import os
 import signal
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from roomproof_protocol import ENDPOINT
 from roomproof_server.engine.schema import StoreError
 from roomproof_server.engine.stores import open_engine
 from roomproof_server.settings import Settings
+from roomproof_server.shell import log
+from roomproof_server.shell.listen import raise_file_limit, tls_context
 from roomproof_server.shell.server import Server, monotonic_ms, wall_ms
 
 CANNOT_LISTEN = 3
@@ -36,6 +39,8 @@ async def _serve(
     settings: Settings, host: str, port: int, say: Callable[[str], None], complain: Callable[[str], None]
 ) -> int:
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(log.loop_trouble)
+    log.configure(settings.log_format, settings.log_level)
     stop = asyncio.Event()
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stop.set)
@@ -48,21 +53,40 @@ async def _serve(
         return CANNOT_STORE
     server = Server(settings, engine)
     where = f"[{host}]" if ":" in host else host
+    place, choose = f"{where}:{port}", "--host or --port"
     try:
-        taken = await server.start(host, port)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
-        complain(f"cannot listen on {where}:{port}: {reason}; choose another with --host or --port")
+        tls = tls_context(settings.certificate, settings.key) if settings.certificate and settings.key else None
+        taken = await server.start(host, port, tls)
+        if settings.unix is not None:
+            place, choose = str(settings.unix), "--unix"
+            await server.start_unix(settings.unix, settings.unix_mode)
+    except (OSError, ValueError) as error:
+        complain(f"cannot listen on {place}: {_reason(error)}; choose another with {choose}")
+        await server.stop()
         engine.close()
         return CANNOT_LISTEN
-    say(f"socket  ws://{where}:{taken}{ENDPOINT}")
-    say(f"page    http://{where}:{taken}/")
+    fit = raise_file_limit(settings.max_connections)
+    if fit < settings.max_connections:
+        log.tell(logging.WARNING, "few open files allowed", connections=fit, max_connections=settings.max_connections)
+    secure = "s" if tls else ""
+    say(f"socket  ws{secure}://{where}:{taken}{ENDPOINT}")
+    say(f"page    http{secure}://{where}:{taken}/")
+    if settings.unix is not None:
+        say(f"unix    {settings.unix}")
     if settings.store is not None:
         say(f"rooms   {settings.store}")
     await stop.wait()
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.remove_signal_handler(signum)
         signal.signal(signum, signal.SIG_DFL)  # Python's own for SIGINT would print a traceback
-    await server.stop()
+    await server.drain()
     engine.close()
     return 0
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if not isinstance(error, OSError):
+        return str(error)
+    # Names that do not resolve have numbers of their own, below zero.
+    known = error.errno is not None and error.errno > 0 and not error.filename
+    return os.strerror(error.errno or 0) if known else error.strerror or str(error)

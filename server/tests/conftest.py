@@ -91,7 +91,7 @@ class Peer:
         self.welcome: dict[str, Any] = {}
         self.closed: tuple[int, str] | None = None
         self.congested = False
-        self.beating = False
+        self.beating = self.awake = False
         self._ids = 0
         house.peers += 1
         self.session = Session(house.hub, self, f"conn-{house.peers}", house.clock.now())
@@ -116,6 +116,9 @@ class Peer:
 
     def welcomed(self) -> None:
         self.beating = True
+
+    def wake(self) -> None:
+        self.awake = True
 
     # What tests call
 

@@ -9,17 +9,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from websockets.sync.client import connect
 
-from roomproof_server.cli import main, parse_limits
-from roomproof_server.hook import wanted
+from roomproof_server.cli import main
+from roomproof_server.config.options import OPTIONS
 
 SERVER = [sys.executable, "-m", "roomproof_server.entry", "--store", "memory"]
-HOOK = [sys.executable, "-m", "roomproof_server.hook"]
 
 
 class Running:
@@ -58,7 +58,21 @@ def start() -> Iterator[Any]:
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_it_serves_says_where_and_ends_cleanly(start: Any, signum: signal.Signals) -> None:
     running = start(
-        [*SERVER, "--port", "0", "--limit", "text_bytes=100", "--heartbeat-interval", "5", "--name", "mine"]
+        [
+            *SERVER,
+            "--port",
+            "0",
+            "--limit",
+            "text_bytes=100",
+            "--heartbeat-interval",
+            "5",
+            "--name",
+            "mine",
+            "--drain",
+            "0.3",
+            "--log-level",
+            "error",
+        ]
     )
     socket_line, page_line = running.line(), running.line()
     url = socket_line.split()[-1]
@@ -70,6 +84,8 @@ def test_it_serves_says_where_and_ends_cleanly(start: Any, signum: signal.Signal
         assert welcome["limits"]["text_bytes"] == 100
         assert (welcome["heartbeat"]["interval_ms"], welcome["server"]["name"]) == (5000, "mine")
         running.process.send_signal(signum)
+        notice = json.loads(client.recv(5))
+        assert (notice["code"], notice["reconnect_after_ms"] >= 0) == ("draining", True)
         with pytest.raises(Exception, match="1001"):
             client.recv(5)
     _, errors = running.process.communicate(timeout=10)
@@ -84,7 +100,7 @@ def test_it_serves_says_where_and_ends_cleanly(start: Any, signum: signal.Signal
         (["--limit", "messages.cuont=1"], "count"),
         (["--limit", "messages=1"], "messages"),
         (["--limit", "messages=1", "--limit", "messages.count=1"], "messages"),
-        (["--heartbeat-interval", "0.5"], "1<=x"),
+        (["--heartbeat-interval", "0.5"], "from 1 to"),
         (["--port", "70000"], "65535"),
         (["--store", "redis://x"], "memory"),
         (["--prot", "1"], "--port"),
@@ -123,45 +139,53 @@ def test_a_missing_package_is_named_in_one_line() -> None:
     assert ran.stderr == "roomproof-server needs click: pip install 'roomproof[server]'\n"
 
 
-def test_limits_with_dots() -> None:
-    limits = parse_limits(("messages.count=7", "queue_bytes=5", "messages.window_ms=9"))
-    assert (limits.messages.count, limits.messages.window_ms, limits.queue_bytes) == (7, 9, 5)
+def test_a_second_signal_ends_it_at_once(start: Any) -> None:
+    running = start([*SERVER, "--port", "0", "--drain", "600"])
+    with connect(running.line().split()[-1]) as client:
+        client.send('{"type":"hello","id":"1"}')
+        client.recv(5)
+        running.process.send_signal(signal.SIGTERM)
+        assert json.loads(client.recv(5))["code"] == "draining"
+        assert running.end(signal.SIGTERM)[0] == -signal.SIGTERM
 
 
-class TestHook:
-    def test_settings_it_can_and_cannot_set(self) -> None:
-        settings, cannot = wanted(
-            {"heartbeat": {"interval_ms": 1000, "timeout_ms": 2000}, "hello_ms": 500, "per_address": None,
-             "compression": True, "warp": 9}
-        )  # fmt: skip
-        assert (settings.heartbeat.interval_ms, settings.limits.hello_ms) == (1000, 500)
-        assert cannot == ["compression", "warp"]
-        assert wanted({"per_address": {"conns": 1}})[1] == ["per_address"]
+def test_without_clients_it_ends_at_once(start: Any) -> None:
+    running = start([*SERVER, "--port", "0", "--drain", "600"])
+    running.line()
+    assert running.end(signal.SIGTERM)[0] == 0
 
-    @pytest.mark.parametrize("value", [1, {"interval": 1}, {"interval_ms": "1"}, {"interval_ms": 0}])
-    def test_a_heartbeat_that_is_none(self, value: object) -> None:
-        with pytest.raises(ValueError, match="heartbeat"):
-            wanted({"heartbeat": value})
 
-    def test_it_runs(self, start: Any) -> None:
-        asked = {"compression": True, "heartbeat": {"interval_ms": 1000, "timeout_ms": 1000}}
-        running = start(HOOK, ROOMPROOF_PORT="0", ROOMPROOF_SETTINGS=json.dumps(asked))
-        assert json.loads(running.line()) == {"cannot_set": ["compression"]}
-        with connect(running.line().split()[-1]) as client:
-            client.send('{"type":"hello","id":"1"}')
-            assert json.loads(client.recv(5))["heartbeat"] == asked["heartbeat"]
-        assert running.end(signal.SIGTERM) == (0, "")
+def test_help_has_every_option() -> None:
+    text = CliRunner().invoke(main, ["--help"]).output
+    assert [option.flag for option in OPTIONS.values() if option.flag not in text] == []
 
-    @pytest.mark.parametrize(
-        "environment",
-        [
-            {"ROOMPROOF_SETTINGS": "{"},
-            {"ROOMPROOF_SETTINGS": "[]"},
-            {"ROOMPROOF_PORT": "x"},
-            {"ROOMPROOF_SETTINGS": '{"hello_ms":-1}'},
-        ],
-    )
-    def test_bad_input_is_one_line(self, start: Any, environment: dict[str, str]) -> None:
-        running = start(HOOK, **environment)
-        out, errors = running.process.communicate(timeout=20)
-        assert (running.process.returncode, out, errors.count("\n")) == (2, "", 1)
+
+class TestCheckConfig:
+    def test_values_and_their_sources(self, tmp_path: Path) -> None:
+        file = tmp_path / "server.yaml"
+        file.write_text("port: 9000\nlimit:\n  text_bytes: 2000\n")
+        options = ["check-config", "--config", str(file), "--host", "0.0.0.0", "--store", "memory"]
+        result = CliRunner().invoke(main, options, env={"ROOMPROOF_NAME": "mine"})
+        assert result.exit_code == 0
+        rows = {line.split()[0]: line.split()[1:] for line in result.output.splitlines()}
+        assert rows["port"] == ["9000", f"{file}:1"]
+        assert rows["limit.text_bytes"] == ["2000", f"{file}:2"]
+        assert rows["host"] == ["0.0.0.0", "--host"]
+        assert rows["name"] == ["mine", "ROOMPROOF_NAME"]
+        assert rows["drain"] == ["10", "default"]
+        assert "memory: a restart forgets all rooms" in result.output
+
+    def test_options_may_stand_before_it(self) -> None:
+        result = CliRunner().invoke(main, ["--port", "7", "check-config", "--store", "memory"])
+        assert "port" in result.output
+        assert ["port", "7", "--port"] in [line.split() for line in result.output.splitlines()]
+
+    def test_every_fault_is_told_and_no_secret(self, tmp_path: Path) -> None:
+        secret = tmp_path / "secret"
+        secret.write_text("short-secret")
+        options = ["check-config", "--jwt-key", str(secret), "--port", "x", "--limit", "text_bytes=20000"]
+        result = CliRunner().invoke(main, options)
+        assert result.exit_code == 2
+        faults = [line for line in result.output.splitlines() if line.startswith("Error: ")]
+        assert [fault.split()[1] for fault in faults] == ["--port:", "--jwt-key:", "--limit:"]
+        assert "short-secret" not in result.output

@@ -233,7 +233,7 @@ class TestClosing:
 
     async def test_a_client_that_never_ends_its_half(self, node: Any) -> None:
         """DISC-1: our end comes at once, and nothing is left behind."""
-        node = await node(settings={"drain_ms": 200})
+        node = await node(settings={"linger_ms": 200})
         reader, writer = await node.shaken()
         writer.write(close(1000))
         assert close_of(await frames(reader)) == (1000, "")
@@ -305,7 +305,7 @@ def fill(node: Any, room: str, count: int, size: int = 4096) -> None:
 class TestSlowReaders:
     async def test_a_client_that_does_not_read_is_cut_without_a_hole(self, node: Any) -> None:
         """DISC-7, DISC-8."""
-        node = await node(settings={"drain_ms": 300}, queue_bytes=200_000)
+        node = await node(settings={"linger_ms": 300}, queue_bytes=200_000)
         slow, bob = sleeper(node, "lobby"), await node.guest("lobby")
         await until(lambda: node.server.hub.room("lobby").size == 2)
         for seq in range(1, 301):

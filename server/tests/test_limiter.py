@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roomproof_server.rules.limiter import ErrorLog, FrameBucket, SlidingLog, UserQuotas
+from roomproof_server.rules.limiter import ErrorLog, FrameBucket, SlidingLog, Quotas
 
 STEPS = st.lists(st.one_of(st.floats(0, 1500), st.sampled_from([0.0, 199.9, 200.0, 250.0, 999.9, 1000.0])), max_size=80)
 
@@ -60,7 +60,7 @@ def test_a_quota_of_nothing_admits_nothing() -> None:
 
 
 def test_users_are_counted_apart_and_forgotten_when_it_makes_no_difference() -> None:
-    quotas = UserQuotas(5, 1000)
+    quotas = Quotas(5, 1000)
     for user in ("ann", "bob"):
         assert [quotas.admit(user, 0) for _ in range(6)] == [0] * 5 + [1000]
     quotas.sweep(999.9)

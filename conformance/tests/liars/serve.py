@@ -1,7 +1,7 @@
 """Serve one liar: the reference server with one of its rules replaced, started like any other target.
 
 `serve.py NAME` takes port and settings from the environment as the reference's own start hook does;
-`serve.py --list` prints the names. It must not know the table that says how liars are to be caught.
+`serve.py --list` prints names and faults. It must not know the table that says how liars are to be caught.
 """
 
 from __future__ import annotations
@@ -18,10 +18,15 @@ HONEST = "honest"
 def main(arguments: list[str]) -> int:
     """Lie as the one argument says and serve; the exit code."""
     if arguments == ["--list"]:
-        print("\n".join(FAULTS))
+        for name, fault in FAULTS.items():
+            fault()  # so that one which does not fit the server any more is found out
+            print(name, fault.__doc__, sep="\t")
         return 0
     if len(arguments) != 1 or arguments[0] not in {HONEST, *FAULTS}:
-        print(f"serve.py: expected one name out of --list, or {HONEST}; got {' '.join(arguments) or 'none'}", file=sys.stderr)
+        print(
+            f"serve.py: expected one name out of --list, or {HONEST}; got {' '.join(arguments) or 'none'}",
+            file=sys.stderr,
+        )
         return 2
     if arguments[0] != HONEST:
         FAULTS[arguments[0]]()

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from roomproof_protocol.data import nearest
-from roomproof_server.config.kinds import FilePath, LimitsKind, limits_of
+from roomproof_server.config.kinds import FilePath, LimitsKind, Store, limits_of
 from roomproof_server.config.options import OPTIONS, PREFIX, Option
 
 # Variables of the conformance kit's hooks, which begin like ours and are not settings of the command.
@@ -137,8 +137,8 @@ def _read_file(configuration: Configuration, path: Path) -> None:
         except (ValueError, yaml.YAMLError) as error:
             configuration.faults.append(f"{place}: {name}: {_first_line(error)}")
             continue
-        if isinstance(option.kind, FilePath):
-            loaded = str(path.parent / loaded)
+        if isinstance(option.kind, FilePath | Store) and loaded is not None:
+            loaded = path.parent / loaded
         configuration.put(option, loaded, place)
 
 
@@ -157,9 +157,9 @@ def _plain(node: yaml.Node) -> Any:
     """The node as plain values."""
     loader = yaml.SafeLoader("")
     try:
-        return loader.construct_document(node)  # type: ignore[no-untyped-call]  # the stubs leave it out
+        return loader.construct_document(node)
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]  # likewise
+        loader.dispose()
 
 
 def _line(error: yaml.YAMLError) -> str:

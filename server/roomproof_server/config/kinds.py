@@ -7,11 +7,14 @@ expected; who raises it further puts the place in front.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from roomproof_protocol import DEFAULTS, Limits, PerAddress, Window
+from roomproof_server.engine.stores import ENDINGS, parse_store
 
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -45,6 +48,9 @@ class FilePath(Kind):
     """A file; in the configuration file its name is relative to that file's folder."""
 
     metavar = "FILE"
+
+    def load(self, value: object) -> Path:
+        return Path(super().load(value))
 
 
 class Choice(Kind):
@@ -93,6 +99,39 @@ class Flag(Kind):
 
     def show(self, value: Any) -> str:
         return "yes" if value else "no"
+
+
+class Store(Kind):
+    """A place for rooms; its value is the file, or None for memory."""
+
+    metavar = "STORE"
+
+    def load(self, value: object) -> Path | None:
+        return parse_store(str(super().load(value)))
+
+    def schema(self) -> dict[str, Any]:
+        endings = "|".join(ending.removeprefix(".") for ending in ENDINGS)
+        return {"type": "string", "pattern": rf"^(memory|sqlite(:.*)?|([^:]*/)?[^:/]+\.({endings}))$"}
+
+    def show(self, value: Any) -> str:
+        return "memory" if value is None else f"sqlite:{value}"
+
+
+class Mode(Kind):
+    """Permissions of a file: three octal digits, a text in the file (YAML reads 0660 as 432)."""
+
+    metavar = "MODE"
+
+    def load(self, value: object) -> int:
+        if not isinstance(value, str) or re.fullmatch("0?[0-7]{3}", value) is None:
+            raise ValueError(f"expected three octal digits in quotes, such as '660', got {value!r}")
+        return int(value, 8)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": "^0?[0-7]{3}$"}
+
+    def show(self, value: Any) -> str:
+        return f"{value:03o}"
 
 
 @dataclass(frozen=True)

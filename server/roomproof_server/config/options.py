@@ -7,6 +7,7 @@ What an option does is no business of this module.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from roomproof_protocol import Heartbeat
@@ -17,10 +18,13 @@ from roomproof_server.config.kinds import (
     Kind,
     LimitsKind,
     Many,
+    Mode,
     Network,
     Number,
+    Store,
     seconds,
 )
+from roomproof_server.engine.stores import DEFAULT_FILE
 
 PREFIX = "ROOMPROOF_"
 BEAT = Heartbeat()
@@ -47,13 +51,24 @@ class Option:
 
     def show(self, value: Any) -> str:
         """A value for people; that of a file with a secret is its name, never what is in it."""
-        return "none" if value is None else self.kind.show(value)
+        return "none" if value is None and self.default is None else self.kind.show(value)
 
 
 SECTIONS: dict[str, tuple[Option, ...]] = {
     "Listening": (
         Option("host", Kind(), "127.0.0.1", "Address to listen on; 0.0.0.0 for all."),
-        Option("port", Number(0, 65535, "PORT", whole=True), 8765, "Port to listen on; 0 takes a free one and prints it."),
+        Option(
+            "port", Number(0, 65535, "PORT", whole=True), 8765, "Port to listen on; 0 takes a free one and prints it."
+        ),
+        Option("unix", FilePath(), None, "Listen on this socket of the file system, too."),
+        Option("unix_mode", Mode(), 0o660, "Permissions of that socket."),
+        Option("tls_certificate", FilePath(), None, "Serve TLS with this certificate chain (PEM)."),
+        Option("tls_key", FilePath(), None, "The unencrypted private key of that certificate (PEM)."),
+        Option(
+            "max_connections", Number(1, 1_000_000, "COUNT", whole=True), 20_000,
+            "Connections at once; more are answered 503.",
+        ),
+        Option("compression", Flag(), False, "Compress for clients that offer it: costs time and memory."),
         Option(
             "origin", Many(Kind()), (),
             "A web origin whose pages may connect, beside this server's own, for instance https://chat.example.",
@@ -70,8 +85,9 @@ SECTIONS: dict[str, tuple[Option, ...]] = {
     ),
     "Rooms": (
         Option(
-            "store", Kind(), "memory",
-            "Where rooms are kept. memory: in this process; a restart forgets them.",
+            "store", Store(), Path(DEFAULT_FILE),
+            f"Where rooms are kept. sqlite: in {DEFAULT_FILE} in the current folder; sqlite:FILE or FILE.db: in that "
+            "file; memory: in this process, a restart forgets them.",
         ),
         Option("name", Kind(), "roomproof-server", "The server's name in welcome."),
     ),
@@ -114,6 +130,10 @@ SECTIONS: dict[str, tuple[Option, ...]] = {
             "drain", seconds(0, 3600), 10.0,
             "On a graceful stop, the time over which clients are sent away; 0: all at once.",
         ),
+    ),
+    "Logging": (
+        Option("log_format", Choice("json", "text"), "json", "Form of the lines on standard error."),
+        Option("log_level", Choice("debug", "info", "warning", "error"), "info", "The least that is told."),
     ),
 }  # fmt: skip
 

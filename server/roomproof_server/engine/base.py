@@ -35,6 +35,7 @@ class Member:
     connection: str
     id: str
     name: str
+    address: str | None = None  # whose guests' messages count together (RATE-14); None where that does not hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,10 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Limited:
-    """The user's quota is used up (RATE-6); ``retry_after_ms`` in 1..window."""
+    """The quota of the user (RATE-6) or of the address (RATE-14) is used up; ``retry_after_ms`` in 1..window."""
 
     retry_after_ms: int
+    scope: Literal["user", "address"] = "user"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,11 @@ class Engine(Protocol):
     @property
     def durability(self) -> Durability:
         """What an acknowledged message survives (section 3)."""
+        ...
+
+    @property
+    def usable(self) -> bool:
+        """False while it answers `Unavailable`: what /readyz asks."""
         ...
 
     def subscribe(self, room: str, sink: Sink) -> None:

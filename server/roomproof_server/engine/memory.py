@@ -28,7 +28,7 @@ from roomproof_server.engine.base import (
     T,
     Unavailable,
 )
-from roomproof_server.rules.limiter import UserQuotas
+from roomproof_server.rules.limiter import MOST_ADDRESSES, Quotas
 from roomproof_server.rules.presence import Presence, PresenceEvent
 from roomproof_server.rules.stream import Entry, Page, Stream, new_epoch, text_digest
 
@@ -62,7 +62,10 @@ class MemoryEngine:
     def __init__(self, limits: Limits, *, now: Callable[[], float], wall: Callable[[], int]) -> None:
         self._limits, self._now, self._wall = limits, now, wall
         self._rooms: dict[str, RoomState] = {}
-        self._quotas = UserQuotas(limits.messages.count, limits.messages.window_ms)
+        self._quotas = Quotas(limits.messages.count, limits.messages.window_ms)
+        self._addresses: Quotas | None = None
+        if (limited := limits.per_address) is not None:
+            self._addresses = Quotas(limited.messages.count, limited.messages.window_ms, most=MOST_ADDRESSES)
         # Each of these has one fixed time to live, so the order of insertion is the order of expiry.
         self._graces: deque[tuple[float, str, str]] = deque()
         self._idle: OrderedDict[str, float] = OrderedDict()
@@ -74,6 +77,10 @@ class MemoryEngine:
     @property
     def durability(self) -> Durability:
         return "memory"
+
+    @property
+    def usable(self) -> bool:
+        return True
 
     def subscribe(self, room: str, sink: Sink) -> None:
         self._room(room).sink = sink
@@ -148,6 +155,8 @@ class MemoryEngine:
     def sweep(self) -> None:
         now = self._now()
         self._quotas.sweep(now)
+        if self._addresses is not None:
+            self._addresses.sweep(now)
         while self._graces and self._graces[0][0] <= now:
             _, room, user = self._graces.popleft()
             if state := self._rooms.get(room):
@@ -202,8 +211,8 @@ class MemoryEngine:
             answer = Stored(stream.epoch, seen.seq, seen.ts, duplicate=True) if same else Conflict()
             self._after(stream, seen.seq, answer, done)
             return
-        if wait := self._quotas.admit(member.id, now):
-            done(Limited(wait))
+        if limited := self._over_quota(member, now):
+            done(limited)
             return
         if stream.full:
             stream = state.stream = self._stream(stream.room)
@@ -213,6 +222,18 @@ class MemoryEngine:
         entry = stream.stage(sender, text, mid, now=now, wall=self._wall())
         self._keep(state, entry)
         self._after(stream, entry.seq, Stored(entry.epoch, entry.seq, entry.ts, duplicate=False), done)
+
+    def _over_quota(self, member: Member, now: float) -> Limited | None:
+        """Count the message, for both quotas or for neither; of two waits the longer is told (RATE-7)."""
+        if self._addresses is not None and member.address is not None:
+            wait = self._addresses.wait(member.address, now)
+            if wait > self._quotas.wait(member.id, now):
+                return Limited(wait, "address")
+        if wait := self._quotas.admit(member.id, now):
+            return Limited(wait)
+        if self._addresses is not None and member.address is not None:
+            self._addresses.admit(member.address, now)
+        return None
 
     @staticmethod
     def _kept(state: RoomState, stream: Stream) -> Entry:

@@ -16,6 +16,7 @@ What the tables promise:
 
 from __future__ import annotations
 
+import os
 import secrets
 import sqlite3
 from contextlib import suppress
@@ -76,6 +77,8 @@ def open_file(path: Path, *, history: int, create: bool) -> sqlite3.Connection:
         raise StoreError(f"cannot keep rooms in {path}: it is a folder; name a file in it with --store")
     if create and not path.parent.is_dir():
         raise StoreError(f"cannot keep rooms in {path}: its folder does not exist; make it, or {CHOOSE}")
+    if not all(os.access(name, os.W_OK) for name in (path.parent, path) if name.exists()):
+        raise StoreError(f"cannot keep rooms in {path}: {WORDS[sqlite3.SQLITE_READONLY]}")
     db: sqlite3.Connection | None = None
     try:
         uri = f"file:{quote(str(path.absolute()))}?mode={'rwc' if create else 'rw'}"

@@ -87,6 +87,7 @@ class SqliteEngine(MemoryEngine):
         self._unloaded: dict[str, list[tuple[Callable[[RoomState], None], Done[Unavailable]]]] = {}
         self._pending: dict[tuple[str, int], list[Answer]] = {}  # by (epoch, seq) of staged messages
         self._doubt: list[tuple[RoomState, Stream]] | None = None
+        self._usable = True  # the last batch was kept
         self._tidied = now()
         self._windows = self._writer.start(self._age())
         self._windows_end = now() + limits.dedup_ms
@@ -94,6 +95,10 @@ class SqliteEngine(MemoryEngine):
     @property
     def durability(self) -> Durability:
         return "disk"
+
+    @property
+    def usable(self) -> bool:
+        return self._usable
 
     @property
     def busy(self) -> bool:
@@ -255,6 +260,7 @@ class SqliteEngine(MemoryEngine):
 
     def _reported(self, work: _Work, report: Report) -> None:
         self._running = False
+        self._usable = report.outcome is Outcome.KEPT
         if report.settled is not None:
             self._settle(report.settled)
         if report.outcome is Outcome.KEPT:

@@ -194,6 +194,7 @@ export class Client extends EventTarget {
     if (token) this.#options.durable.setItem(TOKEN_KEY, token); // the same guest later [AUTH-7]
     this.#silence = heartbeat.interval_ms + heartbeat.timeout_ms;
     this.#welcomedAt = Date.now();
+    this.#watch();
     this.#become("online");
   }
 

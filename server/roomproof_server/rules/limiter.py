@@ -22,43 +22,61 @@ class SlidingLog:
         self._times: deque[float] = deque(maxlen=count)
         self._window = window
 
-    def admit(self, now: float) -> int:
-        """Admit one at ``now`` and return 0, or return the milliseconds to wait (1..window) and note nothing.
-
-        A refusal costs nothing and lengthens nothing (RATE-8). A clock that steps back stands still instead.
-        """
+    def wait(self, now: float) -> int:
+        """The milliseconds (1..window) until one would be admitted, 0 for now."""
         times = self._times
-        if times:
-            now = max(now, times[-1])
         if len(times) == times.maxlen:
-            age = now - times[0] if times else 0.0
+            age = max(now, times[-1]) - times[0] if times else 0.0
             if age < self._window:
                 # Not ``oldest + window - now``: rounding there could say one more than the window.
                 return math.ceil(self._window - age)
-        times.append(now)
         return 0
+
+    def admit(self, now: float) -> int:
+        """Admit one at ``now`` and return 0, or return the `wait` and note nothing.
+
+        A refusal costs nothing and lengthens nothing (RATE-8). A clock that steps back stands still instead.
+        """
+        wait = self.wait(now)
+        if not wait:
+            self._times.append(max(now, self._times[-1]) if self._times else now)
+        return wait
 
     def idle(self, now: float) -> bool:
         """True when forgetting this log changes no later answer."""
         return not self._times or now - self._times[-1] >= self._window
 
 
-class UserQuotas:
-    """One sliding log per user, kept only as long as it can still refuse (RATE-3..5, RATE-11)."""
+MOST_ADDRESSES = 10_000
 
-    __slots__ = ("_count", "_logs", "_window")
 
-    def __init__(self, count: int, window: float) -> None:
-        self._count, self._window = count, window
+class Quotas:
+    """One sliding log per user or address, kept only as long as it can still refuse (RATE-3..5, RATE-11).
+
+    Beyond ``most`` logs the one with the oldest last admission goes early: addresses are cheap to those who have
+    thousands, so forgetting one gives them nothing, and memory stays bounded.
+    """
+
+    __slots__ = ("_count", "_logs", "_most", "_window")
+
+    def __init__(self, count: int, window: float, most: int | None = None) -> None:
+        self._count, self._window, self._most = count, window, most
         self._logs: OrderedDict[str, SlidingLog] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._logs)
 
+    def wait(self, user: str, now: float) -> int:
+        """As `SlidingLog.wait`, for this user."""
+        log = self._logs.get(user)
+        return log.wait(now) if log is not None else 0
+
     def admit(self, user: str, now: float) -> int:
         """As `SlidingLog.admit`, for this user."""
         log = self._logs.get(user)
         if log is None:
+            if self._most is not None and len(self._logs) >= self._most:
+                self._logs.popitem(last=False)
             log = self._logs[user] = SlidingLog(self._count, self._window)
         wait = log.admit(now)
         if not wait:
@@ -88,9 +106,9 @@ class FrameBucket:
         self._tokens = self._capacity = 2.0 * burst
         self._then = now
 
-    def take(self, now: float) -> bool:
-        """Pay for one message; False when the connection is flooding."""
-        self._tokens = min(self._capacity, self._tokens + max(0.0, now - self._then) * self._rate) - 1
+    def take(self, now: float, count: int = 1) -> bool:
+        """Pay for that many; False when the connection is flooding."""
+        self._tokens = min(self._capacity, self._tokens + max(0.0, now - self._then) * self._rate) - count
         self._then = max(now, self._then)
         return self._tokens >= 0
 

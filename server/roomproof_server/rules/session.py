@@ -9,6 +9,7 @@ It must not know sockets or frames of RFC 6455: what it says goes out through a 
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
@@ -27,6 +28,7 @@ from roomproof_server.engine.base import (
     Unavailable,
 )
 from roomproof_server.hub import Hub, Room
+from roomproof_server.rules.identity import Expiry, Identity
 from roomproof_server.rules.limiter import ErrorLog, FrameBucket
 from roomproof_server.rules.stream import Page
 
@@ -56,6 +58,9 @@ class Port(Protocol):
     def welcomed(self) -> None:
         """The client is known: heartbeats begin."""
 
+    def wake(self) -> None:
+        """The token's end is another now: `Session.on_time` wants to be asked soon."""
+
     def resume(self) -> None:
         """An engine's answer came late: `Session.pump` may go on now."""
 
@@ -64,20 +69,28 @@ class Port(Protocol):
 
 
 class Session:
-    """What one connection is and may do, from its handshake to its end."""
+    """What one connection is and may do, from its handshake to its end.
+
+    ``address`` is the one that ``limits.per_address`` holds for, None where it does not (RATE-14); ``bearer`` the
+    token of an Authorization header that may be looked at (AUTH-1).
+    """
 
     __slots__ = (
-        "_backlog", "_bucket", "_busy", "_ended", "_errors", "_hub", "_limits", "_member", "_now", "_port",
-        "_pumping", "_rooms", "_token", "conn", "send", "user_id",
+        "_address", "_backlog", "_bearer", "_bucket", "_busy", "_ended", "_errors", "_expiry", "_hub", "_limits",
+        "_member", "_now", "_port", "_pumping", "_rooms", "_token", "conn", "send", "user_id",
     )  # fmt: skip
 
-    def __init__(self, hub: Hub, port: Port, conn: str, now: float) -> None:
+    def __init__(
+        self, hub: Hub, port: Port, conn: str, now: float, *, address: str | None = None, bearer: str | None = None
+    ) -> None:
         self._hub, self._port, self.conn, self._now = hub, port, conn, now
+        self._address, self._bearer = address, bearer
         self._limits = limits = hub.settings.limits
         self.send = port.send  # what rooms call: bound once
         self.user_id = ""
         self._member: Member | None = None  # from welcome on
-        self._token: str | None = None
+        self._token: str | None = None  # of a guest
+        self._expiry: Expiry | None = None  # of another user's token
         self._rooms: dict[str, Room] = {}
         self._backlog: list[str | None] = []
         self._bucket = FrameBucket(limits.frames.rate, limits.frames.burst, now)
@@ -120,6 +133,8 @@ class Session:
             return
         self._ended = True
         self._backlog.clear()
+        if self._token is not None:
+            self._hub.engine.release_guest(self._token)
         if self._member is None:
             return
         for name, room in self._rooms.items():
@@ -127,8 +142,23 @@ class Session:
             self._hub.engine.leave(name, self._member, linger=not clean)
         self._rooms.clear()
         self._hub.strike(self)
-        if self._token is not None:
-            self._hub.engine.release_guest(self._token)
+
+    def on_time(self) -> float | None:
+        """Do what the token's end asks for; returns the ms until the next time, None for never (AUTH-4, AUTH-5)."""
+        if self._expiry is None or self._ended:
+            return None
+        due = self._expiry.due(self._hub.wall())
+        if due == "expired":
+            self._close(4101)
+            return None
+        if due == "notice":
+            self._notice("auth_expiring", "your token is about to expire", expires_at=self._expiry.expires_at)
+        return self._expiry.next() - self._hub.wall()
+
+    def draining(self, reconnect_after_ms: int) -> None:
+        """The server is going away: tell a client that is known, with its time to come back (DISC-5)."""
+        if self._member is not None and not self._ended:
+            self._notice("draining", "this server is going away", reconnect_after_ms=reconnect_after_ms)
 
     # One request
 
@@ -153,6 +183,7 @@ class Session:
     def _refuse(self, error: ProtocolError, re: str | None) -> None:
         error.re = error.re or re
         error.fatal = self._member is None
+        self._hub.counters.refuse(error.code, self.conn)
         self._port.send(self._hub.encode_frame(error.to_message()))
         row = ERRORS[error.code]
         if error.fatal:
@@ -165,6 +196,9 @@ class Session:
 
     def _reply(self, kind: str, request: Request, **members: Any) -> None:
         self._port.send(self._hub.encode_frame({"type": kind, "re": request["id"], **members}))
+
+    def _notice(self, code: str, message: str, **members: Any) -> None:
+        self._port.send(self._hub.encode_frame({"type": "notice", "code": code, "message": message, **members}))
 
     def _close(self, code: int, *, retry_after_ms: int | None = None) -> None:
         self.end(clean=False)
@@ -198,34 +232,60 @@ class Session:
     def _hello(self, request: Request) -> None:
         if request["type"] != "hello":
             raise ProtocolError("unauthenticated", "the first frame must be hello")
-        auth = request.get("auth", {})
-        scheme = auth.get("scheme", "guest")
-        if scheme not in ("guest", "resume_guest"):
-            raise ProtocolError("unsupported_auth", "this server takes guest and resume_guest", field="/auth/scheme")
+        if self._hub.draining:
+            raise ProtocolError("draining", "this server is going away")
+        # The header counts only for a hello that says nothing of its own (AUTH-1).
+        header = {"scheme": "jwt", "token": self._bearer} if self._bearer else {}
+        auth = request.get("auth", header)
+        scheme, token = auth.get("scheme", "guest"), auth.get("token")
+        if scheme not in self._hub.schemes:
+            message = f"this server takes {' and '.join(self._hub.schemes)}"
+            raise ProtocolError("unsupported_auth", message, field="/auth/scheme")
         if scheme == "guest":
-            self._hub.engine.new_guest(self._ask(request, self._welcome, self._drop_guest))
-        elif "token" in auth:
-            self._hub.engine.find_guest(auth["token"], self._ask(request, self._welcome, self._drop_guest))
+            self._count_guest()
+            self._hub.engine.new_guest(self._ask(request, self._welcome_guest, self._drop_guest))
+        elif token is None:
+            raise ProtocolError("unauthenticated", f"{scheme} needs a token", field="/auth")
+        elif scheme == "resume_guest":
+            self._hub.engine.find_guest(token, self._ask(request, self._welcome_guest, self._drop_guest))
         else:
-            raise ProtocolError("unauthenticated", "resume_guest needs the guest_token of a welcome", field="/auth")
+            user = self._verified(token, "/auth/token")
+            self._expiry = Expiry(user.expires_at, random.random())
+            name = user.name or request.get("name", user.id[: self._limits.name_len])
+            self._welcome(request, Member(self.conn, user.id, name), {"auth_expires_at": user.expires_at})
 
-    def _welcome(self, request: Request, guest: Guest | None) -> None:
+    def _count_guest(self) -> None:
+        """New guests of one address are limited; known ones may always come back (RATE-14)."""
+        if self._address is not None and (wait := self._hub.new_guests.admit(self._address, self._now)):
+            message = "too many new guests from this address"
+            raise ProtocolError("too_many_connections", message, retry_after_ms=wait)
+
+    def _verified(self, token: str, field: str) -> Identity:
+        try:
+            return self._hub.verify(token)
+        except ProtocolError as error:
+            error.field = field
+            raise
+
+    def _welcome_guest(self, request: Request, guest: Guest | None) -> None:
         if guest is None:
             raise ProtocolError("token_expired", "this guest token is not known any more", field="/auth/token")
-        self.user_id = guest.id
+        self._token = guest.token
+        # Made up from the id, so that a guest who gives no name is called the same on every connection.
+        name = request.get("name", f"guest-{guest.id[-6:]}")
+        self._welcome(request, Member(self.conn, guest.id, name, self._address), {"guest_token": guest.token})
+
+    def _welcome(self, request: Request, member: Member, more: Mapping[str, Any]) -> None:
+        self.user_id = member.id
         if not self._hub.enrol(self):
-            self._drop_guest(guest)
             beat = self._hub.settings.heartbeat
             wait = beat.interval_ms + beat.timeout_ms  # by then a dead one is noticed (section 9)
             message = f"at most {self._limits.conns_per_user} connections a user"
             raise ProtocolError("too_many_connections", message, retry_after_ms=wait)
-        self._token = guest.token
-        # Made up from the id, so that a guest who gives no name is called the same on every connection.
-        name = request.get("name", f"guest-{guest.id[-6:]}")
-        self._member = Member(self.conn, guest.id, name)
-        user = {"id": guest.id, "name": name, "guest": True}
-        now, greeting = self._hub.wall(), self._hub.greeting
-        self._reply("welcome", request, conn=self.conn, user=user, guest_token=guest.token, now=now, **greeting)
+        self._member = member
+        user = {"id": member.id, "name": member.name, "guest": self._token is not None}
+        now, greeting = self._hub.wall(), self._hub.greeting(limited=self._address is not None)
+        self._reply("welcome", request, conn=self.conn, user=user, now=now, **more, **greeting)
         self._port.welcomed()
 
     def _drop_guest(self, guest: Guest | Unavailable | None) -> None:
@@ -256,6 +316,7 @@ class Session:
             message["reason"] = tail.reason
         if tail.missed is not None:
             message["missed"] = tail.missed
+        self._hub.counters.joins["recovered" if tail.recovered else tail.reason or "fresh"] += 1
         self._rooms[room.name] = room
         room.admit(self, self._messages_frame(message, tail.messages), tail.head, already=already)
 
@@ -284,8 +345,12 @@ class Session:
         if isinstance(result, Conflict):
             raise ProtocolError("mid_conflict", "this mid stands for another text", field="/mid")
         if isinstance(result, Limited):
-            limit, wait = self._limits.messages.advertised(), result.retry_after_ms
-            raise ProtocolError("rate_limited", "too many messages", retry_after_ms=wait, limit=limit)
+            limit, message = self._limits.messages.advertised(), "too many messages"
+            if result.scope == "address" and self._limits.per_address is not None:
+                limit = {**asdict(self._limits.per_address.messages), "scope": "address"}
+                message = "too many messages of guests from this address"
+            raise ProtocolError("rate_limited", message, retry_after_ms=result.retry_after_ms, limit=limit)
+        self._hub.counters.messages["duplicate" if result.duplicate else "stored"] += 1
         mid = {"mid": request["mid"]} if "mid" in request else {}
         self._reply("sent", request, room=request["room"], **asdict(result), **mid)
 
@@ -315,7 +380,14 @@ class Session:
         self._reply("presence", request, room=request["room"], members=members, count=count, truncated=truncated)
 
     def _auth(self, request: Request) -> None:
-        raise ProtocolError("unsupported_auth", "a guest has no token to renew")
+        if self._expiry is None:
+            raise ProtocolError("unsupported_auth", "a guest has no token to renew")
+        user = self._verified(request["token"], "/token")
+        if user.id != self.user_id:
+            raise ProtocolError("forbidden", "this token is another user's", field="/token")
+        self._expiry = Expiry(user.expires_at, random.random())
+        self._reply("auth_ok", request, expires_at=user.expires_at)
+        self._port.wake()
 
     def _ping(self, request: Request) -> None:
         self._reply("pong", request, now=self._hub.wall())

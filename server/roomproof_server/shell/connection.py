@@ -7,6 +7,8 @@ stand in the server's wheel. It must not know what messages mean.
 from __future__ import annotations
 
 import asyncio
+import http
+import logging
 import random
 import secrets
 from typing import TYPE_CHECKING, cast
@@ -16,43 +18,56 @@ from websockets.http11 import Request
 from websockets.protocol import CONNECTING, OPEN
 
 from roomproof_protocol import CLOSES
+from roomproof_server.rules.address import Client
 from roomproof_server.rules.heartbeat import Heartbeat
-from roomproof_server.rules.session import Session
+from roomproof_server.rules.limiter import FrameBucket
+from roomproof_server.rules.session import FLOOD_WAIT_MS, Session
+from roomproof_server.shell.log import tell
 from roomproof_server.shell.wire import DATA, Wire
 
 if TYPE_CHECKING:
+    from roomproof_server.shell.deflate import Deflater
     from roomproof_server.shell.server import Server
 
 FAREWELL_MS = 1_000  # for carrying out what came before the client's Close; DISC-1 leaves 2 s in all
 WATCH_MS = 500  # how often a client we do not read from is looked at for progress
+# Frames of RFC 6455 on one connection, apart from the quota on messages: enough for the largest message in
+# fragments of one byte, too little to keep a node busy with Pings.
+FRAME_RATE, FRAME_BURST = 500, 8192
 
 PING = Frame(Opcode.PING, b"").serialize(mask=False)
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """Implements `roomproof_server.rules.session.Port` and `roomproof_server.shell.wheel.Timed`."""
 
     __slots__ = (
-        "_beat", "_closing", "_deadline", "_drained", "_eof", "_leaving", "_opcode", "_out", "_owed",
-        "_owed_until", "_parts", "_pending", "_reading", "_server", "_session", "_stuffed", "_transport",
-        "_wire", "_written", "slot",
+        "_beat", "_client", "_closing", "_deadline", "_deflate", "_drained", "_eof", "_frames", "_leaving",
+        "_opcode", "_out", "_owed", "_owed_until", "_part", "_peak", "_pending", "_reading", "_server",
+        "_session", "_since", "_stuffed", "_transport", "_why", "_wire", "received", "slot", "written",
     )  # fmt: skip
 
     _transport: asyncio.Transport
 
     def __init__(self, server: Server) -> None:
-        self._server = server
-        self._wire = Wire(server.settings.limits.frame_bytes, server.settings.origins)
+        self._server, settings = server, server.settings
+        self._wire = Wire(
+            settings.limits.frame_bytes,
+            settings.origins,
+            server.pages,
+            compression=settings.compression,
+        )
         self._session: Session | None = None  # from the handshake on
         self._beat: Heartbeat | None = None  # from welcome on
         # The fragmented message that is under way.
         self._opcode = Opcode.CONT
-        self._parts: list[bytes | bytearray | memoryview] = []
+        self._part = bytearray()
         # What this turn of the loop has to write, and how many bytes of it are application frames.
         self._out: list[bytes] = []
         self._pending = 0
-        # Bytes given to the transport in all; those it had got rid of when last looked at.
-        self._written = self._drained = 0
+        # Bytes given to the transport in all; those it had got rid of when last looked at; those read.
+        self.written = self._drained = self.received = 0
+        self._peak = 0  # the most that ever waited in the transport
         # The last large reply: its bytes, and where in all that is written it ends.
         self._owed = self._owed_until = 0
         self._stuffed = False  # the transport holds more than a quarter of queue_bytes
@@ -61,13 +76,18 @@ class Connection(asyncio.Protocol):
         self._leaving: Close | None = None  # its Close, while what came before is still carried out
         self._closing = False  # our last frame is queued
         self._deadline = 0.0  # of the handshake, of hello, or of a close; 0 while heartbeats rule
+        self._since = 0.0  # when it became a WebSocket
+        self._why = ""  # it was cut off, for the log
+        self._frames: FrameBucket | None = None
+        self._deflate: Deflater | None = None
+        self._client: Client | None = None  # from the handshake on
         self.slot = 0
 
     # asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport = cast("asyncio.Transport", transport)  # which uvloop's does not subclass
-        if self._server.stopping:  # accepted before the listener closed, heard of only now
+        if not self._server.has_room():
             transport.abort()
             return
         quarter = self._server.settings.limits.queue_bytes // 4
@@ -75,18 +95,28 @@ class Connection(asyncio.Protocol):
         self._server.connections.add(self)
         self._end_in(self._server.settings.handshake_ms)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self._server.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         wire = self._wire
-        wire.receive_data(data)
+        self.received += nbytes
+        wire.receive_data(self._server.buffer[:nbytes])
+        if self._frames is None:
+            wire.check_head(self.received)
         events = wire.events_received()
-        if events and self._beat is not None:
-            self._beat.heard_at = self._server.now()
+        if events:
+            now = self._server.now()
+            if self._beat is not None:
+                self._beat.heard_at = now
+            if self._frames is not None and not self._frames.take(now, len(events)):
+                self._flood()
+                return
         for event in events:
             if isinstance(event, Frame):
                 self._frame(event)
-            elif isinstance(event, Request) and not wire.eof_sent and wire.respond(event):
-                self._session = Session(self._server.hub, self, secrets.token_hex(8), self._server.now())
-                self._end_in(self._server.settings.limits.hello_ms)
+            elif isinstance(event, Request) and not wire.eof_sent:
+                self._respond(event)
         if self._leaving is None:
             self._take_wire()
         self._regulate()
@@ -97,12 +127,15 @@ class Connection(asyncio.Protocol):
             return True  # `_farewell` closes
         self._end_session()
         self.flush()
-        self._end_in(self._server.settings.drain_ms)
+        self._end_in(self._server.settings.linger_ms)
         return False  # the transport writes what it has and closes
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True
         self._end_session()
+        self._tell_end()
+        if self._client is not None:
+            self._server.addresses.leave(self._client)
         self._session = self._beat = None
         self._deadline = 0.0
         self._server.forget(self)
@@ -123,19 +156,25 @@ class Connection(asyncio.Protocol):
 
     def send(self, frame: bytes) -> None:
         if not self._closing:
+            if self._deflate is not None:
+                frame = self._deflate(frame)
             self._queue(frame)
             self._pending += len(frame)
 
     def owed(self, size: int) -> None:
         self._owed = size
-        self._owed_until = self._written + self._pending + size
+        self._owed_until = self.written + self._pending + size
 
     def welcomed(self) -> None:
         beat = self._server.settings.heartbeat
         self._beat = Heartbeat(beat.interval_ms, beat.timeout_ms, self._server.now(), random.random())
         if self._leaving is None:
             self._deadline = 0.0
-            self._server.wheel.at(self._beat.next(), self)
+            self.wake()
+
+    def wake(self) -> None:
+        if not self._deadline:
+            self._server.wheel.at(self._server.now(), self)
 
     def resume(self) -> None:
         self._regulate()
@@ -167,11 +206,11 @@ class Connection(asyncio.Protocol):
         if self._pending and self._beat is not None:
             self._beat.sent_at = self._server.now()
         self._pending = 0
-        self._written += len(data)
+        self.written += len(data)
         self._transport.write(data)
         if not self._closing and self._overfull():
             # If it reads now it gets what is queued, without a hole, and the reason; nothing more (DISC-7).
-            self.close(4002, CLOSES[4002].reason(), self._server.settings.drain_ms)
+            self.close(4002, CLOSES[4002].reason(), self._server.settings.linger_ms)
         elif self._session is not None and self._session.waiting:
             self._server.loop.call_soon(self._regulate)
 
@@ -183,11 +222,76 @@ class Connection(asyncio.Protocol):
             return self._deadline if self._deadline > now else None
         return self._on_beat(now)
 
-    def abort(self) -> None:
-        """End the TCP connection at once."""
+    def draining(self, reconnect_after_ms: int) -> None:
+        """The server is going away (DISC-5); who has not even asked for anything is not waited for."""
+        if self._session is not None:
+            self._session.draining(reconnect_after_ms)
+        elif not self.received:
+            self.abort("draining")
+
+    def abort(self, why: str = "stopped") -> None:
+        """End the TCP connection at once; ``why`` is for the log."""
+        self._why = self._why or why
         self._transport.abort()
 
+    @property
+    def queued(self) -> int:
+        """Bytes that wait in the transport."""
+        return self._transport.get_write_buffer_size()
+
     # Inside
+
+    def _respond(self, request: Request) -> None:
+        server, wire = self._server, self._wire
+        client, bearer = server.client(self._peer_address(), request.headers), server.bearer(request.headers)
+        status = wire.respond(request, server.refusal(client))
+        if status != http.HTTPStatus.SWITCHING_PROTOCOLS:
+            server.hub.counters.http[status] += 1
+            return
+        self._since = now = server.now()
+        server.addresses.enter(client)
+        self._client = client
+        address = client.address if client.limited else None
+        self._session = Session(server.hub, self, secrets.token_hex(8), now, address=address, bearer=bearer)
+        self._frames = FrameBucket(FRAME_RATE, FRAME_BURST, now)
+        self._deflate = server.deflaters.for_extensions(wire.extensions)
+        self._end_in(server.settings.limits.hello_ms)
+        server.hub.counters.connections += 1
+        tell(logging.INFO, "connected", conn=self._session.conn, peer=client.address)
+
+    def _peer_address(self) -> str | None:
+        """The address of the TCP peer, None at a unix socket."""
+        peer = self._transport.get_extra_info("peername")
+        return str(peer[0]) if isinstance(peer, tuple) else None
+
+    def _flood(self) -> None:
+        """Far more frames than the messages in them could need."""
+        if self._closing:
+            self.abort("flood")
+        else:
+            self.close(4229, CLOSES[4229].reason(FLOOD_WAIT_MS), self._server.settings.linger_ms)
+
+    def _tell_end(self) -> None:
+        """Count and log the end of a WebSocket: what of it came from the client is its code and no more."""
+        session, wire, counters = self._session, self._wire, self._server.hub.counters
+        counters.bytes_in += self.received
+        counters.bytes_out += self.written
+        if session is None:
+            return
+        sent, came = wire.close_sent, wire.close_rcvd
+        if came is not None and (sent is None or wire.close_rcvd_then_sent):
+            code, by, reason = int(came.code), "client", ""
+        elif sent is not None:
+            code, by, reason = int(sent.code), "server", sent.reason
+        else:
+            code, by, reason = int(CloseCode.ABNORMAL_CLOSURE), "server" if self._why else "network", ""
+        # A client can make up codes: only those of the table have a series of their own.
+        counters.closes[str(code) if code in CLOSES or by != "client" else "other", by] += 1
+        tell(
+            logging.INFO, "closed", conn=session.conn, user=session.user_id or None, code=code, by=by,
+            reason=reason or self._why, ms=round(self._server.now() - self._since), received=self.received,
+            sent=self.written, max_queue=self._peak,
+        )  # fmt: skip
 
     def _frame(self, frame: Frame) -> None:
         """One frame; fragments are put together here, their sum was checked by the wire."""
@@ -199,12 +303,12 @@ class Connection(asyncio.Protocol):
         elif opcode in DATA:
             if opcode is not Opcode.CONT:
                 self._opcode = opcode
-            if self._parts or not frame.fin:
-                self._parts.append(frame.data)
+            if not frame.fin or self._part:
+                self._part += frame.data
             if frame.fin:
-                data = b"".join(self._parts) if self._parts else frame.data
-                self._parts.clear()
-                self._message(self._opcode, bytes(data))
+                data = bytes(self._part or frame.data)
+                self._part.clear()
+                self._message(self._opcode, data)
 
     def _message(self, opcode: Opcode, data: bytes) -> None:
         if self._session is None or self._closing:
@@ -236,7 +340,7 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
         else:
             self._transport.pause_reading()
-            self._drained = self._written - self._transport.get_write_buffer_size()
+            self._drained = self.written - self._transport.get_write_buffer_size()
             self._server.wheel.at(self._server.now() + WATCH_MS, self)
 
     def _farewell(self, *, force: bool = False) -> None:
@@ -275,7 +379,7 @@ class Connection(asyncio.Protocol):
             self._transport.close()
         elif not self._transport.is_closing():
             self._transport.write_eof()
-        self._end_in(self._server.settings.drain_ms)
+        self._end_in(self._server.settings.linger_ms)
 
     def _overdue(self) -> None:
         """The handshake, hello or a close took too long."""
@@ -284,7 +388,7 @@ class Connection(asyncio.Protocol):
         elif self._session is not None and not self._closing and not self._eof:
             self.close(4408, CLOSES[4408].reason())
         else:
-            self._transport.abort()
+            self.abort("not ended")
 
     def _on_beat(self, now: float) -> float | None:
         beat = self._beat
@@ -292,28 +396,34 @@ class Connection(asyncio.Protocol):
             return None
         if not self._reading:
             # Its frames lie unread: what it takes from us is then its sign of life (BEAT-4, BEAT-8).
-            drained = self._written - self._transport.get_write_buffer_size()
+            drained = self.written - self._transport.get_write_buffer_size()
             if drained > self._drained or self._session.busy:
                 beat.heard_at = now
             self._drained = drained
+        left = self._session.on_time()
+        if self._closing:
+            return self._deadline
         for due in beat.due(now):
             if due == "ping":
                 self._queue(PING)
             elif due == "tick":
                 self.send(self._server.tick())
             elif self._transport.get_write_buffer_size():
-                self._transport.abort()
+                self.abort("heartbeat_timeout")
                 return None
             else:
-                self.close(4001, CLOSES[4001].reason(), self._server.settings.drain_ms)
+                self.close(4001, CLOSES[4001].reason(), self._server.settings.linger_ms)
                 return self._deadline
-        return beat.next() if self._reading else min(beat.next(), now + WATCH_MS)
+        again = beat.next() if left is None else min(beat.next(), now + left)
+        return again if self._reading else min(again, now + WATCH_MS)
 
     def _overfull(self) -> bool:
         """More than ``queue_bytes`` wait, not counting a large reply that the client asked for."""
         waiting = self._transport.get_write_buffer_size()
+        if waiting > self._peak:
+            self._peak = waiting
         excess = waiting - self._server.settings.limits.queue_bytes
-        return excess > 0 and (excess > self._owed or self._written - waiting >= self._owed_until)
+        return excess > 0 and (excess > self._owed or self.written - waiting >= self._owed_until)
 
     def _end_session(self) -> None:
         if self._session is not None:

@@ -5,7 +5,7 @@ It must not change what it reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from roomproof_server.shell.server import Server
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+_generate: Callable[[CollectorRegistry], bytes] = generate_latest  # which its package leaves untyped
 PREFIX = "roomproof_"
 
 
@@ -32,8 +33,7 @@ class Metrics(Collector):
 
     def text(self) -> bytes:
         """The body of ``/metrics``."""
-        page: bytes = generate_latest(self._registry)
-        return page
+        return _generate(self._registry)
 
     def describe(self) -> Iterable[Metric]:
         """Nothing in advance: to register is not to collect."""
@@ -51,13 +51,13 @@ class Metrics(Collector):
         yield _gauge("ready", "1 where /readyz says yes.", int(all(ready.values())))
         yield _counter("handshakes", "WebSocket handshakes completed.", counters.connections)
         yield _counters("http_responses", "Other HTTP answers by status.", ["status"],
-                        {(str(status),): count for status, count in counters.http.items()})  # fmt: skip
+                        [((str(status),), count) for status, count in counters.http.items()])  # fmt: skip
         yield _counters("joins", "Joins answered, by outcome.", ["outcome"], _keyed(counters.joins))
         yield _counters("messages", "Sends answered with sent.", ["outcome"], _keyed(counters.messages))
         yield _counters("refusals", "Requests answered with an error, by its code.", ["code"], _keyed(counters.refused))
         yield _counter("deliveries", "Messages times the members they were queued for.", counters.deliveries)
         yield _counters("closes", "WebSocket connections that ended, by close code (1006 for none) and who began.",
-                        ["code", "by"], counters.closes)  # fmt: skip
+                        ["code", "by"], counters.closes.items())  # fmt: skip
         live = list(server.connections)
         yield _counter("received_bytes", "Bytes read from clients.", counters.bytes_in + sum(c.received for c in live))
         yield _counter("sent_bytes", "Bytes written to clients.", counters.bytes_out + sum(c.written for c in live))
@@ -68,8 +68,8 @@ class Metrics(Collector):
         yield _histogram("loop_lag_seconds", "How late the loop's timer was.", counters.lag)
 
 
-def _keyed(counts: Mapping[str, int]) -> dict[tuple[str, ...], int]:
-    return {(key,): count for key, count in counts.items()}
+def _keyed(counts: Mapping[str, int]) -> list[tuple[tuple[str, ...], int]]:
+    return [((key,), count) for key, count in counts.items()]
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:
@@ -80,9 +80,9 @@ def _counter(name: str, text: str, value: float) -> Metric:
     return CounterMetricFamily(PREFIX + name, text, value)
 
 
-def _counters(name: str, text: str, labels: list[str], counts: Mapping[tuple[str, ...], int]) -> Metric:
+def _counters(name: str, text: str, labels: list[str], counts: Iterable[tuple[tuple[str, ...], int]]) -> Metric:
     family = CounterMetricFamily(PREFIX + name, text, labels=labels)
-    for key, count in sorted(counts.items()):
+    for key, count in sorted(counts):
         family.add_metric(list(key), count)
     return family
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import http
 import logging
 from collections.abc import Collection, Sequence
-from urllib.parse import urlsplit
 
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidOrigin, NegotiationError, PayloadTooBig, ProtocolError
@@ -20,13 +19,15 @@ from websockets.server import ServerProtocol
 from websockets.typing import Origin, Subprotocol
 
 from roomproof_protocol import CLOSES, ENDPOINT, SUBPROTOCOL
-from roomproof_server import page
+from roomproof_server.shell.deflate import OFFER
+from roomproof_server.shell.pages import Pages, plain
 
 # The library tells every open and close at INFO; the shell does its own telling.
 _quiet = logging.getLogger("roomproof.server.wire")
 _quiet.setLevel(logging.ERROR)
 
 MAX_CONTROL = 125
+MAX_HEAD = 16 * 1024  # bytes of the HTTP request; the library bounds lines and their number, not their sum
 DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
@@ -37,45 +38,50 @@ def text_frame(payload: bytes) -> bytes:
 
 
 class Wire(ServerProtocol):
-    """One connection's wire. ``frame_bytes`` is the most a whole client message may have (ERR-8)."""
+    """One connection's wire.
 
-    def __init__(self, frame_bytes: int, origins: Collection[str]) -> None:
-        super().__init__(max_size=(None, max(frame_bytes, MAX_CONTROL)), logger=_quiet)
+    ``frame_bytes`` is the most a whole client message may have (ERR-8).
+    """
+
+    def __init__(
+        self,
+        frame_bytes: int,
+        origins: Collection[str],
+        pages: Pages,
+        *,
+        compression: bool,
+    ) -> None:
+        super().__init__(
+            max_size=(None, max(frame_bytes, MAX_CONTROL)),
+            extensions=[OFFER] if compression else None,
+            logger=_quiet,
+        )
         self._frame_bytes, self._allowed_origins = frame_bytes, origins
+        self._pages = pages
         self._received = 0
 
-    def respond(self, request: Request) -> bool:
-        """Answer the HTTP request; True when the connection is a WebSocket now."""
-        path = urlsplit(request.path).path
-        response = self.accept(request) if path == ENDPOINT else self._page(path, request)
+    def respond(self, request: Request, refusal: Response | None) -> int:
+        """Answer the HTTP request and return the status; with 101 the connection is a WebSocket now.
+
+        ``refusal`` is the answer to a handshake that is fine in itself, but cannot be taken now.
+        """
+        path = request.path.partition("?")[0]
+        if path == ENDPOINT:
+            response = self.accept(request)
+            if response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS:
+                response = refusal or response
+        else:
+            response = self._pages.answer(path, request)
         self.send_response(response)
         request.headers.clear()  # the library's parser holds the request as long as the connection lives
-        return response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS
+        return response.status_code
 
-    def _page(self, path: str, request: Request) -> Response:
-        if request.method not in ("GET", "HEAD"):
-            response = self.reject(http.HTTPStatus.METHOD_NOT_ALLOWED, "only GET and HEAD here\n")
-            response.headers["Allow"] = "GET, HEAD"
-        elif path in ("/healthz", "/readyz"):
-            response = self.reject(http.HTTPStatus.OK, "ok\n")
-        elif path in page.PATHS:
-            response = self._asset(page.asset(path), request)
-        else:
-            response = self.reject(http.HTTPStatus.NOT_FOUND, f"nothing here; the WebSocket is at {ENDPOINT}\n")
-        if request.method == "HEAD":
-            response.body = b""
-        return response
-
-    def _asset(self, asset: page.Asset, request: Request) -> Response:
-        known = asset.known_to(request.headers.get_all("If-None-Match"))
-        response = self.reject(http.HTTPStatus.NOT_MODIFIED if known else http.HTTPStatus.OK, "")
-        for name in ("Content-Type", "Content-Length"):
-            del response.headers[name]
-        response.headers.update(asset.headers)
-        if not known:
-            response.headers["Content-Length"] = str(len(asset.body))
-            response.body = asset.body
-        return response
+    def check_head(self, received: int) -> None:
+        """Refuse a request that is too long; ``received`` is all that came so far (LIMIT-5)."""
+        if received - (len(self.reader.buffer) if self.events else 0) > MAX_HEAD and not self.eof_sent:
+            self.events.clear()
+            status = http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            self.send_response(plain(status, f"at most {MAX_HEAD} bytes of request line and headers\n"))
 
     def select_subprotocol(self, subprotocols: Sequence[Subprotocol]) -> Subprotocol | None:
         """Ours if it was offered; none if none was; else HTTP 400 (CONN-1, CONN-2)."""

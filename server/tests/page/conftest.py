@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Locator, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, async_playwright, expect
 
 from roomproof_protocol import Heartbeat, Limits
 from roomproof_server.settings import Settings
@@ -73,18 +73,27 @@ class House:
         self.server = None
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_house() -> AsyncIterator[House]:
+    """For tests that leave no trace in it."""
+    house = House()
+    await house.open()
+    yield house
+    await house.close()
+
+
 class Person:
     """Somebody with the page in a tab. Locators say what the page must be called for who cannot see it."""
 
     def __init__(self, context: BrowserContext, tab: Page) -> None:
         self.context, self.tab = context, tab
         self.complaints: list[str] = []
-        tab.on("console", lambda line: line.type in ("error", "warning") and self._complain(line.text))
-        tab.on("pageerror", lambda error: self._complain(str(error)))
+        tab.on("console", self._heard)
+        tab.on("pageerror", lambda error: self.complaints.append(str(error)))
 
-    def _complain(self, text: str) -> None:
-        if not EXPECTED.search(text):
-            self.complaints.append(text)
+    def _heard(self, line: ConsoleMessage) -> None:
+        if line.type in ("error", "warning") and not EXPECTED.search(line.text):
+            self.complaints.append(line.text)
 
     @property
     def field(self) -> Locator:
@@ -139,7 +148,8 @@ async def person(browser: Browser, house: House) -> AsyncIterator[Callable[..., 
     async def start(name: str | None = None, address: str = "/", **options: Any) -> Person:
         if house.server is None:
             await house.open()
-        context = await browser.new_context(**({"viewport": {"width": 1280, "height": 720}} | options))
+        wide: dict[str, Any] = {"viewport": {"width": 1280, "height": 720}}
+        context = await browser.new_context(**(wide | options))
         someone = Person(context, await context.new_page())
         people.append(someone)
         await someone.tab.goto(house.url + address)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from playwright.async_api import expect
 
 HOSTILE = [
@@ -85,14 +84,14 @@ async def test_nothing_becomes_html(person: Any) -> None:
         assert await someone.tab.locator("main :is(script, img, b, i, svg, a, h1)").count() == 0
 
 
-@pytest.mark.parametrize("name", ["", "x" * 33, "a\u202eb"])
-async def test_a_name_that_is_not_taken(person: Any, name: str) -> None:
+async def test_a_name_that_is_not_taken(person: Any) -> None:
     ann = await person("Ann")
-    await ann.tab.get_by_role("textbox", name="Your name").fill(name)
-    await ann.tab.get_by_role("button", name="Save").click()
-    if name:  # an empty one the browser itself refuses
+    for name in ("x" * 33, "a\u202eb"):
+        await ann.tab.get_by_role("textbox", name="Your name").fill(name)
+        await ann.tab.get_by_role("button", name="Save").click()
         await expect(ann.tab.locator("#name-problem")).not_to_be_empty()
         await ann.take_name("Anna")
+        await expect(ann.tab.locator("#name-problem")).to_be_empty()
     await ann.say("still here")
     await expect(ann.said).to_have_text(["still here"])
 

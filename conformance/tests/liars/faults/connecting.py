@@ -8,7 +8,7 @@ from typing import Any
 
 from websockets.exceptions import NegotiationError
 
-from roomproof_protocol import ERRORS, SUBPROTOCOL, ProtocolError
+from roomproof_protocol import SUBPROTOCOL, ProtocolError
 from roomproof_server.hub import Hub
 from roomproof_server.rules import session
 from roomproof_server.rules.session import Session
@@ -25,7 +25,7 @@ def conn_1_first_only() -> None:
 
     @instead_of(Wire, "select_subprotocol")
     def select(honest: Callable[..., Any], self: Any, offered: Any) -> Any:
-        return honest(self, offered) if list(offered)[:1] == [SUBPROTOCOL] else None
+        return None if SUBPROTOCOL in offered[1:] else honest(self, offered)
 
 
 @liar
@@ -61,9 +61,14 @@ def conn_3_any_origin() -> None:
 def conn_4_closes_1000() -> None:
     """Another request in the place of hello closes as if all had gone well: 1000."""
 
-    @instead_of(Connection, "close")
-    def close(honest: Callable[..., None], self: Any, code: int, *args: Any) -> None:
-        honest(self, 1000 if code == 4401 else code, *args)
+    @instead_of(Session, "_hello")
+    def hello(honest: Callable[..., None], self: Any, request: Frame) -> None:
+        if request["type"] == "hello":
+            honest(self, request)
+            return
+        error = ProtocolError("unauthenticated", "the first frame must be hello", re=request["id"], fatal=True)
+        self._port.send(self._hub.encode_frame(error.to_message()))
+        self._close(1000)
 
 
 @liar
@@ -82,11 +87,11 @@ def conn_5_patient() -> None:
 def conn_7_hides_a_limit() -> None:
     """`welcome` does not state queue_bytes."""
 
-    @instead_of(Hub, "__init__")
-    def init(honest: Callable[..., None], self: Any, *args: Any, **kwargs: Any) -> None:
-        honest(self, *args, **kwargs)
-        limits = {name: value for name, value in self.greeting["limits"].items() if name != "queue_bytes"}
-        self.greeting = {**self.greeting, "limits": limits}
+    @instead_of(Hub, "greeting")
+    def greeting(honest: Callable[..., Any], self: Any, *, limited: bool) -> Any:
+        told = honest(self, limited=limited)
+        limits = {name: value for name, value in told["limits"].items() if name != "queue_bytes"}
+        return {**told, "limits": limits}
 
 
 @liar
@@ -149,12 +154,12 @@ def conn_14_null_is_absent() -> None:
 
 @liar
 def conn_13_answers_nothing() -> None:
-    """A hello that cannot be honoured is closed without an error."""
+    """A hello with an unknown scheme is closed without an error."""
 
     @instead_of(Session, "_refuse")
     def refuse(honest: Callable[..., None], self: Any, error: ProtocolError, re: str | None) -> None:
-        if self._member is None:
-            self._close(ERRORS[error.code].hello_close)
+        if error.code == "unsupported_auth" and self._member is None:
+            self._close(4401)
         else:
             honest(self, error, re)
 
@@ -164,6 +169,6 @@ def conn_6_tick_first() -> None:
     """A tick comes before welcome."""
 
     @instead_of(Session, "_welcome")
-    def welcome(honest: Callable[..., None], self: Any, request: Frame, guest: Any) -> None:
+    def welcome(honest: Callable[..., None], self: Any, *args: Any) -> None:
         self._port.send(self._hub.encode_frame({"type": "tick", "now": self._hub.wall()}))
-        honest(self, request, guest)
+        honest(self, *args)

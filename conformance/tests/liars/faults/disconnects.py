@@ -26,7 +26,7 @@ def disc_1_keeps_tcp() -> None:
         self._end_session()
         self.flush()
         self._closing = True
-        self._end_in(8_000)
+        self._end_in(4_000)
 
 
 @liar

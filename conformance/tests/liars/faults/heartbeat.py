@@ -65,22 +65,22 @@ def beat_5_pongs_are_nothing() -> None:
 @liar
 def beat_6_only_pongs() -> None:
     """A client that sends frames and does not answer Pings is taken for dead."""
-    ponged: set[Any] = set()
+    heard: dict[Any, float] = {}
+    ponged = False
 
     @instead_of(Wire, "events_received")
     def events_received(honest: Callable[..., list[Any]], self: Any) -> list[Any]:
+        nonlocal ponged
         events = honest(self)
-        if any(isinstance(e, Frame) and e.opcode is Opcode.PONG for e in events):
-            ponged.add(self)
+        ponged = any(isinstance(e, Frame) and e.opcode is Opcode.PONG for e in events)
         return events
 
-    @instead_of(Connection, "data_received")
-    def data_received(honest: Callable[..., None], self: Any, data: bytes) -> None:
-        beat, before = self._beat, self._beat and self._beat.heard_at
-        honest(self, data)
-        if beat is not None and self._wire not in ponged:
-            beat.heard_at = before
-        ponged.discard(self._wire)
+    def set_heard(self: Any, now: float) -> None:
+        if ponged or self not in heard:
+            heard[self] = now
+
+    assert "heard_at" in Heartbeat.__slots__
+    setattr(Heartbeat, "heard_at", property(heard.__getitem__, set_heard))  # noqa: B010 - a slot, for type checkers
 
 
 @liar
@@ -159,5 +159,7 @@ def beat_9_together() -> None:
     """The first Pings of all connections come a full interval after welcome."""
 
     @instead_of(Heartbeat, "__init__")
-    def init(honest: Callable[..., None], self: Any, interval: float, timeout: float, now: float, spread: float) -> None:
+    def init(
+        honest: Callable[..., None], self: Any, interval: float, timeout: float, now: float, spread: float
+    ) -> None:
         honest(self, interval, timeout, now, 1.0)

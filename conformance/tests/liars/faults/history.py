@@ -185,5 +185,13 @@ def hist_1_ignores_number() -> None:
     """A join gives everything that is kept, however little was asked for."""
 
     @instead_of(MemoryEngine, "join")
-    def join(honest: Callable[..., None], self: Any, room: str, member: Any, after: Any, history: int, done: Callable[[Joined], None]) -> None:
+    def join(
+        honest: Callable[..., None],
+        self: Any,
+        room: str,
+        member: Any,
+        after: Any,
+        history: int,
+        done: Callable[[Joined], None],
+    ) -> None:
         honest(self, room, member, after, 100 if history else 0, done)

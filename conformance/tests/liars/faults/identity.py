@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from roomproof_protocol import grammar
+from roomproof_protocol import ProtocolError, grammar
 from roomproof_server.engine.memory import MemoryEngine
 from roomproof_server.hub import Hub
 from roomproof_server.rules import session
@@ -34,11 +35,11 @@ def auth_7_forgets() -> None:
         honest(self, token)
         for guest in self._guests.values():
             if not guest.uses:
-                guest.id = guest.id[::-1].replace(":tseug", "")[::-1] + "x"
+                guest.id = f"guest:{secrets.token_hex(8)}"
 
 
 @liar
-def limit_2_one_less() -> None:
+def limit_1_one_connection_less() -> None:
     """A user may have one connection less than advertised."""
 
     @instead_of(Hub, "enrol")
@@ -57,12 +58,15 @@ def limit_3_counts_characters() -> None:
 
 
 @liar
-def auth_6_no_prefix() -> None:
-    """A guest's id does not begin guest:."""
+def auth_6_unique_names() -> None:
+    """A display name that a guest has is refused to the next one."""
 
-    @instead_of(MemoryEngine, "new_guest")
-    def new_guest(honest: Callable[..., None], self: Any, done: Callable[[Any], None]) -> None:
-        honest(self, lambda guest: done(replace(guest, id=guest.id.removeprefix("guest:"))))
+    @instead_of(Session, "_welcome")
+    def welcome(honest: Callable[..., None], self: Any, request: Frame, member: Any, more: Any) -> None:
+        others = [other._member for users in self._hub._users.values() for other in users]
+        if any(other.name == member.name and other.id != member.id for other in others):
+            raise ProtocolError("invalid_name", "this name is taken", field="/name")
+        honest(self, request, member, more)
 
 
 @liar

@@ -12,12 +12,6 @@ from roomproof_server.rules.presence import Presence, PresenceEvent
 from .lying import instead_of, liar
 
 
-def _linger(always: bool) -> None:
-    @instead_of(MemoryEngine, "leave")
-    def leave(honest: Callable[..., None], *args: Any, linger: bool) -> None:
-        honest(*args, linger=always)
-
-
 @liar
 def pres_1_lists_connections() -> None:
     """A user is listed once for each connection."""
@@ -53,14 +47,20 @@ def pres_2_every_connection() -> None:
 
 @liar
 def pres_3_grace_for_leavers() -> None:
-    """Who leaves is shown for the grace like one who was lost."""
-    _linger(True)
+    """Who leaves is shown for twice the grace of one who was lost."""
+
+    @instead_of(Presence, "leave")
+    def leave(honest: Callable[..., Any], self: Any, *who: Any, linger: bool, now: float) -> Any:
+        return honest(self, *who, linger=True, now=now if linger else now + self._grace)
 
 
 @liar
 def pres_3_no_grace() -> None:
     """Who is lost is shown gone at once."""
-    _linger(False)
+
+    @instead_of(MemoryEngine, "leave")
+    def leave(honest: Callable[..., None], *args: Any, linger: bool) -> None:
+        honest(*args, linger=False)
 
 
 @liar

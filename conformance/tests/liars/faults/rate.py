@@ -9,7 +9,7 @@ from typing import Any
 from roomproof_protocol import ProtocolError
 from roomproof_server.engine.base import Limited
 from roomproof_server.engine.memory import MemoryEngine
-from roomproof_server.rules.limiter import FrameBucket, UserQuotas
+from roomproof_server.rules.limiter import FrameBucket, Quotas
 from roomproof_server.rules.session import Session
 from roomproof_server.rules.stream import text_digest
 
@@ -27,13 +27,13 @@ def _count_by(key: Callable[[str, Any], str]) -> None:
         current = key(room, member)
         honest(self, room, member, *args)
 
-    @instead_of(UserQuotas, "admit")
+    @instead_of(Quotas, "admit")
     def admit(honest: Callable[..., int], self: Any, user: str, now: float) -> int:
         return honest(self, current, now)
 
 
 def _admit(lie: Callable[..., Any]) -> None:
-    instead_of(UserQuotas, "admit")(lie)
+    instead_of(Quotas, "admit")(lie)
 
 
 @liar
@@ -116,8 +116,8 @@ def rate_11_reconnect_refills() -> None:
     """Who connects anew has a fresh limit."""
 
     @instead_of(Session, "_welcome")
-    def welcome(honest: Callable[..., None], self: Any, request: Any, guest: Any) -> None:
-        honest(self, request, guest)
+    def welcome(honest: Callable[..., None], self: Any, *args: Any) -> None:
+        honest(self, *args)
         self._hub.engine._quotas._logs.pop(self.user_id, None)
 
 

@@ -17,15 +17,15 @@ def _tail(lie: Callable[..., Any]) -> None:
 
 
 @liar
-def res_1_one_too_many() -> None:
-    """The last message that the client has comes again."""
+def res_1_edge_too_old() -> None:
+    """Who has the message before the oldest kept one is told that it is too old."""
 
     @_tail
     def tail(honest: Callable[..., Any], self: Any, after: Any, history: int) -> Any:
         found = honest(self, after, history)
-        if not found.recovered or after["seq"] < found.first or after["seq"] == found.head:
-            return found
-        return replace(found, messages=self._payloads(after["seq"], found.head))
+        if found.recovered and after["seq"] == found.first - 1 > 0:
+            return replace(found, recovered=False, reason="too_old", missed=1)
+        return found
 
 
 @liar
