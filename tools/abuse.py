@@ -25,6 +25,7 @@ from typing import Any
 
 from abuse_watch import Watch
 from child import HANDSHAKE, Child, written
+from fuzz_rules import Bug
 from fuzz_server import framed, shake
 
 from roomproof_protocol import DEFAULTS
@@ -156,12 +157,18 @@ async def half_open(child: Child, count: int) -> int:
     return count * PER_IDLE
 
 
+async def _swallow(reader: asyncio.StreamReader) -> None:
+    while await reader.read(MIB):
+        pass
+
+
 async def sleepers(child: Child, count: int) -> int:
     """Members that stop reading in a busy room are cut off at ``queue_bytes`` each."""
     streams = await shaken(child, count, requests=joins("busy"))
     for _, writer in streams:
         writer.transport.pause_reading()  # type: ignore[attr-defined]  # it is a full transport
-    ((_, busy),) = await shaken(child, 1, requests=joins("busy"))
+    ((reader, busy),) = await shaken(child, 1, requests=joins("busy"))
+    reading = asyncio.create_task(_swallow(reader))
     text = framed(json.dumps({"type": "send", "id": "s", "room": "busy", "text": '"' * 2000}).encode())
     for _ in range(400):
         busy.write(text * 5)
@@ -169,6 +176,7 @@ async def sleepers(child: Child, count: int) -> int:
         await asyncio.sleep(0.005)
         if (await asyncio.to_thread(child.metrics))["roomproof_connections"] <= 8:
             break
+    reading.cancel()
     busy.transport.abort()
     await gone(child)
     close(streams)
@@ -297,8 +305,18 @@ ATTACKS: dict[str, Attack] = {
 }
 
 
-async def attack(name: str, size: int, watch: Watch) -> dict[str, Any]:
+async def attack(name: str, size: int, worst_ms: float) -> dict[str, Any]:
     """Run one and return its figures. Raises Broken."""
+    watch = await asyncio.to_thread(Watch)
+    try:
+        return await _watched(name, size, worst_ms, watch)
+    except (Broken, Bug, RuntimeError) as broken:
+        raise Broken(f"{name}: {broken}") from None
+    finally:
+        await asyncio.to_thread(watch.close)
+
+
+async def _watched(name: str, size: int, worst_ms: float, watch: Watch) -> dict[str, Any]:
     chosen = ATTACKS[name]
     with await asyncio.to_thread(Child, *chosen.options) as child:
         await asyncio.to_thread(watch.start, child.port)
@@ -312,31 +330,38 @@ async def attack(name: str, size: int, watch: Watch) -> dict[str, Any]:
         grown = child.peak - before
         figures = {
             "size": size, "seconds": round(seconds, 1), "cpu_seconds": round(child.cpu - cpu, 2),
-            "growth_bytes": grown, "bound_bytes": bound, "others": others, "worst_bound_ms": WORST_MS,
+            "growth_bytes": grown, "bound_bytes": bound, "others": others, "worst_bound_ms": worst_ms,
             "options": " ".join(chosen.options),
         }  # fmt: skip
         if grown > bound:
-            raise Broken(f"{name}: memory grew by {grown} bytes, at most {bound} are explained")
-        if others["p99_ms"] > WORST_MS:
-            raise Broken(f"{name}: a message took the others {others['p99_ms']} ms (99th percentile)")
+            raise Broken(f"memory grew by {grown} bytes, at most {bound} are explained")
+        if others["p99_ms"] > worst_ms:
+            raise Broken(f"a message took the others {others['p99_ms']} ms (99th percentile)")
         if troubles := child.troubles():
-            raise Broken(f"{name}: {len(troubles)} errors in the log: {troubles[0][:300]}")
+            raise Broken(f"{len(troubles)} errors in the log: {troubles[0][:300]}")
         return figures
 
 
 async def run(names: list[str], *, short: bool) -> dict[str, Any]:
-    """Run the attacks one after the other. Raises Broken."""
-    watch = await asyncio.to_thread(Watch)
+    """Run the attacks, one at a time unless ``short``. Raises Broken."""
     figures: dict[str, Any] = {}
+    places = asyncio.Semaphore(3 if short else 1)
+
+    async def one(name: str) -> None:
+        async with places:
+            chosen = ATTACKS[name]
+            # Three at a time on a machine that others share say little about a server's latency.
+            size, worst_ms = (chosen.short, 5 * WORST_MS) if short else (chosen.long, WORST_MS)
+            figures[name] = await attack(name, size, worst_ms)
+            if not short:
+                print(name, json.dumps(figures[name]), file=sys.stderr)
+
     try:
-        for name in names:
-            try:
-                figures[name] = await attack(name, ATTACKS[name].short if short else ATTACKS[name].long, watch)
-            except Broken as broken:
-                raise Broken(f"{name}: {str(broken).removeprefix(f'{name}: ')}") from None
-            print(name, json.dumps(figures[name]), file=sys.stderr)
-    finally:
-        watch.close()
+        async with asyncio.TaskGroup() as tasks:
+            for name in names:
+                tasks.create_task(one(name))
+    except* Broken as broken:
+        raise broken.exceptions[0] from None
     return figures
 
 

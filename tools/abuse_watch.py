@@ -23,7 +23,11 @@ class Watch:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
 
     def _say(self, line: str) -> str:
@@ -40,7 +44,10 @@ class Watch:
 
     def stop(self) -> dict[str, Any]:
         """End it and return how many messages were ``sent`` and ``received``, and how long they took."""
-        found: dict[str, Any] = json.loads(self._say("stop"))
+        line = self._say("stop")
+        if not line:
+            raise RuntimeError("the watching members lost their connections or messages")
+        found: dict[str, Any] = json.loads(line)
         return found
 
     def close(self) -> None:

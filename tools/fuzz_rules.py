@@ -114,7 +114,8 @@ class House:
         self.settings = Settings(limits=Limits.from_mapping({"rooms_per_conn": 8}))
         memory = MemoryEngine(self.settings.limits, now=lambda: self.ms, wall=self.wall)
         self.memory, self.engine = memory, Late(memory)
-        self.hub = Hub(self.engine, self.settings, frame=bytes, wall=self.wall)
+        engine: Any = self.engine
+        self.hub = Hub(engine, self.settings, frame=bytes, wall=self.wall)
 
     def wall(self) -> int:
         return int(self.ms) + 1_700_000_000_000

@@ -74,8 +74,9 @@ class Scheduler:
 
     async def run(self, scenario: Scenario) -> Outcome:
         """Run one scenario, again while it is inconclusive, and keep the outcome."""
+        conns = 0 if scenario.own_server else scenario.conns  # its own server is its own budget
         try:
-            await self._budget.take(scenario.conns)
+            await self._budget.take(conns)
         except ValueError as error:
             refusal = Conclusion(Verdict.NOT_JUDGED, Reason.BUDGET, str(error))
             outcome = Outcome(scenario, {check.id: refusal for check in scenario.checks})
@@ -85,7 +86,7 @@ class Scheduler:
                 while outcome.tries < TRIES and outcome.inconclusive:
                     outcome = await self._once(scenario, outcome.tries + 1)
             finally:
-                await self._budget.give_back(scenario.conns)
+                await self._budget.give_back(conns)
         self.outcomes.append(outcome)
         if outcome.case is not None:
             verdicts = {check: c.verdict.value for check, c in outcome.conclusions.items()}

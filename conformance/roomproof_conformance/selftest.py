@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -162,38 +164,32 @@ async def judge(
     return await Runner(plan).run()
 
 
-async def judge_liar(liar: Liar, template: Hooks, **options: Any) -> Row:
-    """Judge one liar; keyword arguments of `judge`. What goes wrong is told in the row."""
+def judge_liar(liar: Liar, template: Hooks, longest: float | None = None) -> Row:
+    """Judge one liar. What goes wrong is told in the row, which holds no transcripts."""
     try:
-        result = await judge(liar.name, template, liar.globs, **options)
+        result = asyncio.run(judge(liar.name, template, liar.globs, longest=longest))
     except TargetError as error:
         return Row(liar, None, str(error))
+    result.transcripts.clear()
     errors = [f"{r.check}: {r.conclusion.explanation}" for r in result.having(Verdict.KIT_ERROR)]
     return Row(liar, result, "; ".join(errors))
 
 
-async def selftest(
-    liars: Iterable[Liar], hook_file: str | Path, *, jobs: int = 3, **options: Any
-) -> AsyncIterator[Row]:
+def selftest(
+    liars: Iterable[Liar], hook_file: str | Path, *, jobs: int = 3, longest: float | None = None
+) -> Iterator[Row]:
     """Judge the liars, `jobs` of them side by side, and give each row when it is there.
 
-    Keyword arguments are those of `judge`. Raises `hooks.HookError` for a bad hook file.
+    Each run has a process of its own: in one event loop the end of one run, which folds watches over all
+    transcripts, would stall the others longer than the shortest heartbeat. Raises `hooks.HookError`.
     """
     template = hooks.load(hook_file)
-    places = asyncio.Semaphore(jobs)
-
-    async def one(liar: Liar) -> Row:
-        async with places:
-            return await judge_liar(liar, template, **options)
-
-    tasks = [asyncio.create_task(one(liar)) for liar in liars]
-    try:
-        for task in asyncio.as_completed(tasks):
-            yield await task
-    finally:
-        for unfinished in tasks:
-            unfinished.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        try:
+            for done in as_completed([pool.submit(judge_liar, liar, template, longest) for liar in liars]):
+                yield done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def lines(rows: Sequence[Row]) -> list[str]:
@@ -201,14 +197,11 @@ def lines(rows: Sequence[Row]) -> list[str]:
     width = max((len(row.liar.name) for row in rows), default=4)
     out = [f"{'liar':{width}}  caught  for the reason  unrelated reds"]
     for row in sorted(rows, key=lambda row: (row.liar.area, row.liar.name)):
-        caught, reason = ("yes" if yes else "NO" for yes in (row.caught, row.for_the_reason))
         end = ", ".join(row.unrelated) or "none"
         if not row.for_the_reason:
             end += f"  ({row.trouble or row.stated})"
+        caught, reason = ("yes" if yes else "NO" for yes in (row.caught, row.for_the_reason))
         out.append(f"{row.liar.name:{width}}  {caught:6}  {reason:14}  {end}")
-    caught, reason = sum(r.caught for r in rows), sum(r.for_the_reason for r in rows)
-    unrelated = sum(len(row.unrelated) for row in rows)
-    return [
-        *out,
-        f"{len(rows)} liars: {caught} caught, {reason} for the stated reason, {unrelated} unrelated reds",
-    ]
+    sums = sum(r.caught for r in rows), sum(r.for_the_reason for r in rows), sum(len(r.unrelated) for r in rows)
+    score = f"{sums[0]} caught, {sums[1]} for the stated reason, {sums[2]} unrelated reds"
+    return [*out, f"{len(rows)} liars: {score}"]

@@ -49,12 +49,8 @@ def liars() -> dict[str, Liar]:
 def rows(liars: dict[str, Liar]) -> dict[str, Row]:
     """The ten, three at a time."""
 
-    async def judged() -> dict[str, Row]:
-        chosen = [liars[name] for name in TEN]
-        found = [row async for row in selftest.selftest(chosen, HOOKS, jobs=3, longest=LONGEST)]
-        return {row.liar.name: row for row in found}
-
-    found = asyncio.run(judged())
+    chosen = [liars[name] for name in TEN]
+    found = {row.liar.name: row for row in selftest.selftest(chosen, HOOKS, jobs=3, longest=LONGEST)}
     print(*selftest.lines(list(found.values())), sep="\n")
     return found
 
@@ -141,7 +137,7 @@ def test_the_same_liar_twice_is_refused(tmp_path: Path) -> None:
 
 def test_a_liar_that_does_not_start_is_told_and_not_caught(liars: dict[str, Liar]) -> None:
     nobody = replace(liars["hist-2-keeps-99"], name="hist-2-unheard-of")
-    row = asyncio.run(selftest.judge_liar(nobody, hooks.load(HOOKS)))
+    row = selftest.judge_liar(nobody, hooks.load(HOOKS))
     assert not row.caught
     assert "serve.py: expected one name" in row.trouble
     assert selftest.lines([row])[-1] == "1 liars: 0 caught, 0 for the stated reason, 0 unrelated reds"

@@ -23,6 +23,7 @@ from roomproof_server.engine.base import Guest, Joined, Member, Present, Stored
 from roomproof_server.engine.memory import MemoryEngine
 from roomproof_server.engine.sqlite import SqliteEngine
 from roomproof_server.hub import Hub
+from roomproof_server.rules.identity import Verify
 from roomproof_server.rules.presence import PresenceEvent
 from roomproof_server.rules.session import Session
 from roomproof_server.rules.stream import Entry, Tail
@@ -85,7 +86,7 @@ class LaggingEngine(LateEngine):
 class Peer:
     """A connection without a socket: speaks to a `Session` and checks all it says against the schemas."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, **options: Any) -> None:
         self.clock = house.clock
         self.heard: list[dict[str, Any]] = []
         self.welcome: dict[str, Any] = {}
@@ -94,7 +95,7 @@ class Peer:
         self.beating = self.awake = False
         self._ids = 0
         house.peers += 1
-        self.session = Session(house.hub, self, f"conn-{house.peers}", house.clock.now())
+        self.session = Session(house.hub, self, f"conn-{house.peers}", house.clock.now(), **options)
 
     # Port
 
@@ -149,16 +150,16 @@ class Peer:
 class House:
     """A hub with a clock of its own and any number of peers."""
 
-    def __init__(self, **limits: Any) -> None:
+    def __init__(self, *, verify: Verify | None = None, guests: bool = True, **limits: Any) -> None:
         self.clock = Clock()
         self.peers = 0
-        settings = Settings(limits=Limits.from_mapping(limits))
+        settings = Settings(limits=Limits.from_mapping(limits), guests=guests)
         self.engine = LateEngine(MemoryEngine(settings.limits, now=self.clock.now, wall=self.clock.wall))
-        self.hub = Hub(self.engine, settings, frame=bytes, wall=self.clock.wall)
+        self.hub = Hub(self.engine, settings, frame=bytes, wall=self.clock.wall, verify=verify)
 
-    def peer(self) -> Peer:
-        """A connection that has said nothing yet."""
-        return Peer(self)
+    def peer(self, **options: Any) -> Peer:
+        """A connection that has said nothing yet; ``options`` are those of its `Session`."""
+        return Peer(self, **options)
 
     def guest(self, name: str = "Ann", *rooms: str, token: str | None = None) -> Peer:
         """A connection that was welcomed and is in these rooms."""
@@ -173,6 +174,7 @@ class House:
         """Time goes by."""
         self.clock.ms += ms
         self.engine.sweep()
+        self.hub.sweep(self.clock.now())
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from roomproof_protocol import Limits
 from roomproof_server.rules.address import UNKNOWN, Addresses, Client
+from roomproof_server.rules.identity import Identity
 from roomproof_server.settings import Settings
 
 PER_ADDRESS = {"conns": 2, "guests": {"count": 1, "window_ms": 1000}, "messages": {"count": 1, "window_ms": 1000}}
@@ -98,6 +99,69 @@ def test_what_a_client_writes_changes_nothing(written: str) -> None:
     behind = addresses("127.0.0.1")
     assert behind.client("127.0.0.1", [f"{written}, 203.0.113.9"]) == Client("203.0.113.9", True)
     assert behind.client("127.0.0.1", [written, "203.0.113.9"]) == Client("203.0.113.9", True)
+
+
+class TestGuests:
+    """Guests of one address, through the rules of a session and an engine."""
+
+    LIMITS: ClassVar = {
+        "conns": 9, "guests": {"count": 3, "window_ms": 60_000}, "messages": {"count": 7, "window_ms": 2000},
+    }  # fmt: skip
+
+    @pytest.fixture
+    def house(self, make_house: Any) -> Any:
+        return make_house(per_address=self.LIMITS)
+
+    @staticmethod
+    def guest(house: Any, address: str | None = "192.0.2.1", **hello: Any) -> Any:
+        peer = house.peer(address=address)
+        peer.welcome = peer.ask("hello", **hello)
+        return peer
+
+    def test_welcome_states_them_where_they_hold(self, house: Any) -> None:
+        assert self.guest(house).welcome["limits"]["per_address"] == self.LIMITS
+        assert self.guest(house, None).welcome["limits"]["per_address"] is None
+
+    def test_new_guests_are_limited_known_ones_not(self, house: Any) -> None:
+        guests = [self.guest(house) for _ in range(3)]
+        fourth = self.guest(house)
+        assert (fourth.welcome["code"], fourth.welcome["retry_after_ms"]) == ("too_many_connections", 60_000)
+        assert fourth.closed == (4230, "too_many_connections; retry_after_ms=60000")
+        again = {"scheme": "resume_guest", "token": guests[0].welcome["guest_token"]}
+        assert self.guest(house, auth=again).welcome["type"] == "welcome"
+        assert self.guest(house, "192.0.2.2").welcome["type"] == "welcome"
+        assert self.guest(house, None).welcome["type"] == "welcome"
+        house.passes(60_000)
+        assert self.guest(house).welcome["type"] == "welcome"
+
+    def test_their_messages_count_together(self, house: Any) -> None:
+        one, two, free = self.guest(house), self.guest(house), self.guest(house, "192.0.2.2")
+        for peer in (one, two, free):
+            peer.ask("join", room="lobby")
+        kept = [one.ask("send", room="lobby", text="x", mid=f"one-{n:04}") for n in range(5)]
+        kept += [two.ask("send", room="lobby", text="x", mid=f"two-{n:04}") for n in range(2)]
+        assert {answer["type"] for answer in kept} == {"sent"}
+        refused = two.ask("send", room="lobby", text="x")
+        assert (refused["code"], refused["retry_after_ms"], refused["fatal"]) == ("rate_limited", 2000, False)
+        assert refused["limit"] == {"count": 7, "window_ms": 2000, "scope": "address"}
+        # A retry is free, another address is not concerned, and what was refused cost nobody anything.
+        assert two.ask("send", room="lobby", text="x", mid="two-0000")["duplicate"] is True
+        assert free.ask("send", room="lobby", text="x")["type"] == "sent"
+        house.passes(2000)
+        answers = [two.ask("send", room="lobby", text="x") for _ in range(6)]
+        assert [answer["type"] for answer in answers] == ["sent"] * 5 + ["error"]
+        assert answers[5]["limit"]["scope"] == "user"
+        assert [one.ask("send", room="lobby", text="x")["type"] for _ in range(3)] == ["sent", "sent", "error"]
+
+    def test_users_with_tokens_are_not_counted(self, make_house: Any) -> None:
+        def verify(token: str) -> Identity:
+            return Identity(token, None, 2**50)
+
+        house = make_house(verify=verify, per_address=self.LIMITS)
+        for n in range(4):
+            user = self.guest(house, auth={"scheme": "jwt", "token": f"user-{n}"})
+            user.ask("join", room="lobby")
+            assert {user.ask("send", room="lobby", text="x")["type"] for _ in range(5)} == {"sent"}
 
 
 def test_connections_are_counted_and_forgotten() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roomproof_server.rules.limiter import ErrorLog, FrameBucket, SlidingLog, Quotas
+from roomproof_server.rules.limiter import ErrorLog, FrameBucket, Quotas, SlidingLog
 
 STEPS = st.lists(st.one_of(st.floats(0, 1500), st.sampled_from([0.0, 199.9, 200.0, 250.0, 999.9, 1000.0])), max_size=80)
 
@@ -94,3 +94,17 @@ def test_malformed_frames(frames: int, tolerated: bool) -> None:
     """ERR-13: ``count`` are let pass, more than twice as many are not."""
     log = ErrorLog(count=100, window=10_000)
     assert all(log.note(i * 10) for i in range(frames)) is tolerated
+
+
+def test_memory_is_bounded_and_the_longest_unused_goes() -> None:
+    quotas = Quotas(1, 1000, most=3)
+    for now, name in enumerate("abcad"):
+        quotas.admit(name, float(now))
+    assert len(quotas) == 3
+    assert [name for name in "abcd" if quotas.wait(name, 5.0)] == ["b", "c", "d"]
+
+
+def test_to_ask_for_the_wait_changes_nothing() -> None:
+    log = SlidingLog(2, 1000)
+    assert [log.wait(0.0), log.admit(0.0), log.wait(1.0), log.admit(1.0)] == [0, 0, 0, 0]
+    assert (log.wait(2.0), log.wait(2.0), log.admit(1000.0)) == (998, 998, 0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -95,12 +97,14 @@ def begin(make_bench: Any, path: Path, limits: Limits = LIMITS) -> Any:
 
 def test_a_commit_that_failed_was_never_there(bench: Any, plan: list[str]) -> None:
     """All of the batch, and what was numbered behind it, is unavailable; number and mid are free again (MSG-16)."""
+    bench.enter("ann", "elsewhere")
     plan.append("lost")
     batch = [bench.send("ann", "lost", "mid-0001"), bench.send("ann", "lost", "mid-0001"), bench.send("bob", "lost")]
     bench.posts.get(timeout=10)()
-    behind = bench.send("cid", "lost too")
+    behind = [bench.send("cid", "lost too"), bench.send("cid", "lost too", room="elsewhere")]
     bench.settle()
-    assert [*batch, behind] == [[Unavailable()]] * 4
+    assert [*batch, *behind] == [[Unavailable()]] * 5
+    assert bench.publish("cid", "here", room="elsewhere").seq == 1
     assert bench.heard() == []
     assert bench.tail().head == 3
     again = bench.publish("ann", "another text", "mid-0001")
@@ -198,8 +202,11 @@ def test_a_full_disk(make_bench: Any, tmp_path: Path) -> None:
         stored, refused = fill_up(bench)
         assert (refused, [one.seq for one in stored]) == (5, list(range(1, len(stored) + 1)))
         assert bench.tail().head == len(stored)
+        bench.passes(1000)
+        assert not bench.engine.usable
         ballast.unlink()
         bench.passes(1000)
+        assert bench.engine.usable
         more = bench.publish("late", "there is room again")
         assert isinstance(more, Stored)
         assert more.seq == len(stored) + 1
@@ -263,6 +270,61 @@ def test_a_damaged_room_harms_no_other(bench: Any, caplog: pytest.LogCaptureFixt
         assert bench.enter("ann", "other").tail.head == 1
         assert asked == [Unavailable()]
     assert [record.getMessage().count("room lobby") for record in caplog.records] == [1]
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_whatever_happens_no_number_names_two_texts(
+    make_bench: Any, plan: list[str], away: list[bool], seed: int
+) -> None:
+    """MSG-3, MSG-9, MSG-18: sends in bursts, commits that fail in every way, restarts and kills, at random."""
+    chance = random.Random(seed)
+    bench = make_bench("sqlite", Limits.from_mapping({"dedup_ms": 10**7, "messages": {"count": 10**6}}))
+    bench.enter("ann")
+    epoch = bench.publish("ann", "first").epoch  # from now on the file knows it
+    acknowledged: dict[str, int] = {}  # seq by text; each text has its own mid
+    texts: dict[int, str] = {}
+    heard = 0
+    open_texts: set[str] = set()
+    for step in range(80):
+        what = chance.choice(["burst"] * 5 + ["lost", "kept", "away", "back", "restart", "killed"])
+        if what in ("lost", "kept"):
+            plan.append(what)
+        elif what == "away":
+            away.append(True)
+        elif what == "back":
+            away.clear()
+        elif what != "burst":
+            plan.clear()
+            away.clear()
+            bench.restart() if what == "restart" else bench.killed()
+            tail = bench.enter("ann").tail
+            assert tail.epoch == epoch
+            bench.heard()
+            heard = tail.head
+            open_texts.update(json.loads(message)["text"] for message in tail.messages)
+        open_texts.update(f"text {step}.{n}" for n in range(chance.randrange(6)))
+        sent = [(text, bench.send("ann", text, f"mid-{text[5:]:->8}".replace(" ", ""))) for text in sorted(open_texts)]
+        bench.passes(1000)
+        for entry in bench.heard():
+            if isinstance(entry, Entry):
+                heard += 1
+                assert (entry.epoch, entry.seq) == (epoch, heard)
+                assert texts.setdefault(entry.seq, json.loads(entry.payload)["text"]) in entry.payload.decode()
+        for text, (answer,) in sent:
+            if isinstance(answer, Stored):
+                assert acknowledged.setdefault(text, answer.seq) == answer.seq
+                assert texts.setdefault(answer.seq, text) == text
+                open_texts.discard(text)
+            else:
+                assert answer == Unavailable()
+    plan.clear()
+    away.clear()
+    bench.killed()
+    tail = bench.enter("ann").tail
+    stored = {json.loads(message)["seq"]: json.loads(message)["text"] for message in tail.messages}
+    assert {seq: texts[seq] for seq in stored if seq in texts} == {seq: stored[seq] for seq in stored if seq in texts}
+    assert tail.head >= max(acknowledged.values())
+    assert len(set(stored.values())) == len(stored)
 
 
 # At the start

@@ -27,3 +27,10 @@ def test_fuzz() -> None:
     assert len(figures["rules"]["states"]) == 7
     assert {"pong", "joined", "sent", "invalid_json", "close 4401"} <= figures["rules"]["outcomes"].keys()
     assert figures["sockets"]["refusals"] > 500
+
+
+def test_abuse() -> None:
+    """DISC-8 and the memory formula of docs/operations.md, with small numbers."""
+    attacks = run("abuse.py", "--short")["attacks"]
+    assert len(attacks) == 11
+    assert all(attack["growth_bytes"] <= attack["bound_bytes"] for attack in attacks.values())

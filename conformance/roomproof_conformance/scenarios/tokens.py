@@ -74,9 +74,10 @@ async def renewal(case: Case) -> None:
     """Less than 30 s before its token expires a client is told `auth_expiring` at once."""
     who, room = subject(case), case.room()
     client = await with_token(case, sub=who, exp=case.wall() + 20)
-    await case.answered(case.identify(client), role="given")
+    hello = case.identify(client)
+    await case.answered(hello, role="given")
     soon = {"type": "notice", "code": "auth_expiring", "expires_at": {"is": "integer"}}
-    await case.told(client, {"kind": "notice", "tree": soon}, within=1.0)
+    await case.told(client, {"kind": "notice", "tree": soon}, after=hello, within=1.0)
     await case.given_join(client, room)
     other = client.begin("auth", token=await case.token(sub=subject(case)))
     await case.refused(other, {"code": "forbidden", "tree": {"fatal": False}}, check="AUTH-4.renewal")
@@ -88,20 +89,20 @@ async def renewal(case: Case) -> None:
     await case.answered(client.send(room), check="AUTH-4.renewal", says="it is still a member")
 
 
-@scenario("AUTH-5.expiry", "AUTH-5.renewed", needs="native tokens", hooks="token", waits=lambda _: 8.0, titles={
+@scenario("AUTH-5.expiry", "AUTH-5.renewed", needs="native tokens", hooks="token", waits=lambda _: 7.0, titles={
     "AUTH-5.renewed": "Who renewed in time is not closed when the first token expires.",
 })  # fmt: skip
 async def expiry(case: Case) -> None:
     """A connection whose token has expired is closed 4101 within five seconds, and not before."""
-    exp, begin = case.wall() + 3, case.mark("tokens for three seconds")
+    exp, begin = case.wall() + 6, case.mark("tokens for six seconds")
     client = await with_token(case, sub=subject(case), exp=exp)
+    await case.answered(case.identify(client), role="given")
     who = subject(case)
     lasting = await with_token(case, sub=who, exp=exp)
-    for each in (client, lasting):
-        await case.answered(case.identify(each), role="given")
+    await case.answered(case.identify(lasting), role="given")
     await case.answered(lasting.begin("auth", token=await case.token(sub=who)), role="given")
-    judge = Ends(client.name, begin.index, [4101], earliest=1.9, latest=8.0)
-    await case.must(judge, "the expired token ends the connection", wait=9.0)
+    judge = Ends(client.name, begin.index, [4101], earliest=4.9, latest=11.0)
+    await case.must(judge, "the expired token ends the connection", wait=12.0)
     await case.wait(0.5, "the other one stays")
     case.still_open(lasting, check="AUTH-5.renewed")
     await case.answered(lasting.begin("ping"), check="AUTH-5.renewed")

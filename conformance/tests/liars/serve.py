@@ -6,11 +6,10 @@
 
 from __future__ import annotations
 
+import runpy
 import sys
 
 from faults import FAULTS
-
-from roomproof_server import hook
 
 HONEST = "honest"
 
@@ -30,7 +29,9 @@ def main(arguments: list[str]) -> int:
         return 2
     if arguments[0] != HONEST:
         FAULTS[arguments[0]]()
-    return hook.main()
+    sys.argv[1:] = []
+    runpy.run_module("roomproof_server.hook", run_name="__main__")
+    return 0
 
 
 if __name__ == "__main__":

@@ -161,7 +161,8 @@ class Writer(Generic[B]):
             db.execute("BEGIN")
             before = db.total_changes
             self._apply(db, batch, report)
-            wrote = db.total_changes != before
+            # A store that failed has to show that it can be written to before it counts as working again.
+            wrote = self._failing or db.total_changes != before
             if wrote:
                 db.execute("UPDATE store SET batch = ?", (self._number + 1,))
         except Exception as error:  # whatever it is, the thread has to live and the batch to be answered

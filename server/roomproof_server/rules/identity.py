@@ -34,9 +34,9 @@ class Expiry:
 
     def __init__(self, expires_at: int, spread: float) -> None:
         self.expires_at = expires_at
-        self._warn_at: float | None = expires_at - LATEST_MS - spread * (EARLIEST_MS - LATEST_MS)
+        self._warn_at: int | None = expires_at - LATEST_MS - round(spread * (EARLIEST_MS - LATEST_MS))
 
-    def due(self, wall: float) -> Literal["notice", "expired"] | None:
+    def due(self, wall: int) -> Literal["notice", "expired"] | None:
         """What has to happen at ``wall``; asking notes a notice as given."""
         if wall >= self.expires_at:
             return "expired"
@@ -45,6 +45,6 @@ class Expiry:
             return "notice"
         return None
 
-    def next(self) -> float:
+    def next(self) -> int:
         """When `due` will have something."""
         return self.expires_at if self._warn_at is None else self._warn_at

@@ -222,12 +222,12 @@ class Connection(asyncio.BufferedProtocol):
             return self._deadline if self._deadline > now else None
         return self._on_beat(now)
 
-    def draining(self, reconnect_after_ms: int) -> None:
-        """The server is going away (DISC-5); who has not even asked for anything is not waited for."""
-        if self._session is not None:
-            self._session.draining(reconnect_after_ms)
-        elif not self.received:
-            self.abort("draining")
+    def draining(self, reconnect_after_ms: int) -> bool:
+        """The server is going away (DISC-5); False where this is no WebSocket, and need not be waited for."""
+        if self._session is None:
+            return False
+        self._session.draining(reconnect_after_ms)
+        return True
 
     def abort(self, why: str = "stopped") -> None:
         """End the TCP connection at once; ``why`` is for the log."""
@@ -378,7 +378,10 @@ class Connection(asyncio.BufferedProtocol):
         if self._eof or not self._transport.can_write_eof():
             self._transport.close()
         elif not self._transport.is_closing():
-            self._transport.write_eof()
+            try:
+                self._transport.write_eof()
+            except OSError:  # reset by the client, which the transport has not noticed yet
+                self.abort("reset")
         self._end_in(self._server.settings.linger_ms)
 
     def _overdue(self) -> None:

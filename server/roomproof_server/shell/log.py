@@ -7,6 +7,7 @@ is told by its type and place, not by its text, which may quote a request.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import sys
@@ -50,8 +51,11 @@ def loop_trouble(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> No
     """What the loop does with an exception that nobody took: the type and the place, nothing of the arguments."""
     error = context.get("exception")
     fields = place(type(error), error.__traceback__) if isinstance(error, BaseException) else {}
+    level = logging.WARNING if isinstance(error, OSError) else logging.ERROR  # for instance too many open files
+    if isinstance(error, ConnectionError) or (isinstance(error, OSError) and error.errno == errno.ENOTCONN):
+        level = logging.DEBUG  # a client went away while the loop was writing to it
     # The message is asyncio's own, up to what it quotes.
-    tell(logging.ERROR, "unhandled", what=str(context.get("message", "")).partition("(")[0][:80], **fields)
+    tell(level, "unhandled", what=str(context.get("message", "")).partition("(")[0][:80], **fields)
 
 
 def place(kind: type[BaseException], trace: TracebackType | None) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from roomproof_server.shell.wire import text_frame
 # The kernel would take up to 4 MB for a client that does not read, before its queue shows here.
 SEND_BUFFER = 256 * 1024
 BACKLOG = 1024
+ACCEPTS = 64  # per turn of the loop, which takes the backlog for both
 STOP_SECONDS = 2.0
 # What one connection may bring per turn of the loop: small, or a flood of frames holds everybody up.
 READ_BYTES = 4096
@@ -79,6 +80,8 @@ class Server:
         self.connections: set[Connection] = set()
         self.addresses = Addresses(settings)
         self._parting: list[tuple[float, Connection]] = []  # while draining: who is closed when, the last first
+        self._staying: set[Connection] = set()
+        self._parted = asyncio.Event()  # the last of them has gone
         self._proxy_told = 0.0
         self.buffer = bytearray(READ_BYTES)  # all connections read into it, one at a time
         self.deflaters = Deflaters()
@@ -100,7 +103,7 @@ class Server:
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen, and return the port; 0 takes a free one. Raises OSError when that cannot be."""
         listener = await self.loop.create_server(
-            lambda: Connection(self), host, port, backlog=BACKLOG, start_serving=False, ssl=tls,
+            lambda: Connection(self), host, port, backlog=ACCEPTS, start_serving=False, ssl=tls,
             ssl_handshake_timeout=self.settings.handshake_ms / 1000 if tls else None,
         )  # fmt: skip
         await self._serve(listener)
@@ -113,7 +116,7 @@ class Server:
         self._unix = path, inode
         await self._serve(
             await self.loop.create_unix_server(
-                lambda: Connection(self), sock=sock, backlog=BACKLOG, start_serving=False
+                lambda: Connection(self), sock=sock, backlog=ACCEPTS, start_serving=False
             )
         )
 
@@ -121,6 +124,9 @@ class Server:
         for listening in listener.sockets:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         await listener.start_serving()
+        for listening in listener.sockets:
+            with socket.socket(fileno=listening.dup().detach()) as same:
+                same.listen(BACKLOG)
         self._listeners.append(listener)
         if self._timer is None:
             self._expected = self.loop.time()
@@ -133,16 +139,17 @@ class Server:
         """
         self.hub.draining = True
         window = self.settings.drain_ms
-        for connection in list(self.connections):
-            connection.draining(random.randrange(max(window, RECONNECT_MS)))
-        staying = random.sample(list(self.connections), len(self.connections))
+        spread = max(window, RECONNECT_MS)
+        staying = [one for one in self.connections if one.draining(random.randrange(spread))]
+        random.shuffle(staying)
         began = self.now()
         self._parting = [(began + window * n / len(staying), one) for n, one in enumerate(staying, 1)][::-1]
+        self._staying = set(staying)
         if staying:
-            self._empty.clear()
+            self._parted.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(window / 1000):
-                    await self._empty.wait()
+                    await self._parted.wait()
         await self.stop()
 
     async def stop(self) -> None:
@@ -211,6 +218,9 @@ class Server:
     def forget(self, connection: Connection) -> None:
         """The connection is lost."""
         self.connections.discard(connection)
+        self._staying.discard(connection)
+        if not self._staying:
+            self._parted.set()
         if not self.connections:
             self._empty.set()
 

@@ -181,13 +181,29 @@ SENDING = """
 """
 
 
+async def test_a_server_that_went_back(run: Run) -> None:
+    """RES-6: what was seen is not shown again, and nobody can say how much is lost."""
+    assert await run("""
+      const { client, events } = make();
+      client.join("lobby");
+      client.connect();
+      last().welcome();
+      last().joined({ head: 3, messages: [message(1), message(2), message(3)] });
+      last().end(1006);
+      await pass(250);
+      last().welcome();
+      last().joined({ head: 2, messages: [message(1), message(2)], reason: "ahead" });
+      return events.filter(([type]) => type !== "state").map(([type, { messages, missed }]) =>
+        [type, messages?.length ?? missed]);
+    """) == [["joined", 3], ["gap", None], ["joined", 0]]
+
+
 async def test_sending_keeps_the_order(run: Run) -> None:
     """RATE-7: again after retry_after_ms + 25, with the same mid, and nothing overtakes it."""
     texts, mids, waits = await run(
         SENDING
+        + REFUSED
         + """
-      last().answer("send", { type: "error", code: "rate_limited", message: "", fatal: false, retryable: true,
-        retry_after_ms: 400, limit: { count: 5, window_ms: 1000, scope: "user" } });
       const waits = [client.pausedUntil - Date.now()];
       await pass(424);
       waits.push(sends().length);
@@ -204,21 +220,40 @@ async def test_sending_keeps_the_order(run: Run) -> None:
     assert waits == [425, 1, 2, 0]
 
 
-async def test_retries_end_before_the_server_forgets(run: Run) -> None:
-    """MSG-9: what was tried longer ago might be stored twice; what never went out may go at any time."""
+REFUSED = """
+  last().answer("send", { type: "error", code: "rate_limited", message: "", fatal: false, retryable: true,
+    retry_after_ms: 400, limit: { count: 5, window_ms: 1000, scope: "user" } });
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "later", "user", "problem"),
+    [
+        ("", 115_000, "guest:1", "unconfirmed"),
+        ("", 100_000, "guest:1", None),
+        ("", 0, "guest:2", "unconfirmed"),
+        (REFUSED, 115_000, "guest:1", None),  # it is known not to be stored
+        (REFUSED, 115_000, "guest:2", None),
+    ],
+)
+async def test_retries_end_before_the_server_forgets(
+    run: Run, before: str, later: int, user: str, problem: str | None
+) -> None:
+    """MSG-9: a retry that the server may take for new is a person's to decide; what never went out may always go."""
     texts, problems = await run(
         SENDING
-        + """
+        + f"""
+      {before}
       last().end(4400);
-      await pass(115000);
+      await pass({later});
       client.connect();
-      last().welcome();
-      last().joined({ recovered: true });
-      return [sends().map(({ text }) => text), client.unsent.map(({ problem }) => problem?.code ?? null)];
+      last().welcome({{ user: {{ id: "{user}", name: "Ann", guest: true }} }});
+      last().joined({{ recovered: true }});
+      return [sends().map(({{ text }}) => text), client.unsent.map(({{ problem }}) => problem?.code ?? null)];
     """
     )
-    assert texts == ["one", "two"]
-    assert problems == ["unconfirmed", None]
+    assert texts == ["one", "two" if problem else "one"]
+    assert problems == [problem, None]
 
 
 @pytest.mark.parametrize(

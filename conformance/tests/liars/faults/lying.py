@@ -30,9 +30,8 @@ def instead_of(owner: Any, name: str) -> Callable[[Callable[..., Any]], None]:
 
     def replace(lie: Callable[..., Any]) -> None:
         table = isinstance(owner, dict)
-        found = owner[name] if table else inspect.getattr_static(owner, name)
-        honest = found.fget if isinstance(found, property) else owner[name] if table else getattr(owner, name)
-
+        found: Any = owner[name] if table else inspect.getattr_static(owner, name)
+        honest: Any = found.fget if isinstance(found, property) else found if table else getattr(owner, name)
         _same_form(lie, honest)
 
         @functools.wraps(honest)

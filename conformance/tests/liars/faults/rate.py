@@ -27,13 +27,17 @@ def _count_by(key: Callable[[str, Any], str]) -> None:
         current = key(room, member)
         honest(self, room, member, *args)
 
-    @instead_of(Quotas, "admit")
+    @_admit
     def admit(honest: Callable[..., int], self: Any, user: str, now: float) -> int:
         return honest(self, current, now)
 
 
-def _admit(lie: Callable[..., Any]) -> None:
-    instead_of(Quotas, "admit")(lie)
+def _admit(lie: Callable[..., int]) -> None:
+    """Replace how the quota of users decides; that of addresses, which is bounded, stays."""
+
+    @instead_of(Quotas, "admit")
+    def admit(honest: Callable[..., int], self: Any, key: str, now: float) -> int:
+        return lie(honest, self, key, now) if self._most is None else honest(self, key, now)
 
 
 @liar
