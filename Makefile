@@ -81,6 +81,17 @@ multivac: $(STAMP) ## Judge the chat servers of a published evaluation again
 multivac-ci: $(STAMP) ## The same for two of them, without the long waits
 	$(BIN)/python examples/multivac/run.py --only grok_420,deepseek_v4 --without-long-waits $(ARGS)
 
+# The long proofs. Each writes its figures, with date, commit, machine and command, to docs/results/.
+.PHONY: kill store fuzz abuse
+kill: $(STAMP) ## Kill the server thirty times under load and see that nothing acknowledged is lost
+	$(BIN)/python tools/kill_test.py $(ARGS)
+store: $(STAMP) ## A million messages through the store: size of file and log, speed
+	$(BIN)/python tools/store_growth.py $(ARGS)
+fuzz: $(STAMP) ## A million mutated frames through the rules, a hundred thousand over sockets
+	$(BIN)/python tools/fuzz_server.py $(ARGS)
+abuse: $(STAMP) ## Hostile clients: memory and the delay of the others, against the stated bounds
+	$(BIN)/python tools/abuse.py $(ARGS)
+
 .PHONY: constraints
 constraints: ## Choose the versions in constraints.txt anew, from the ranges in pyproject.toml
 	$(PYTHON) tools/pin.py
