@@ -34,7 +34,7 @@ KIB, MIB = 1024, 1024 * 1024
 # docs/operations.md, "Memory".
 BASE = 12 * MIB  # what a server that has served anybody holds beyond one that has not
 PER_OPEN = 24 * KIB  # a connection without a handshake yet
-PER_IDLE = 16 * KIB  # a connection that was welcomed
+PER_IDLE = 12 * KIB  # a connection that was welcomed
 PER_ROOM = 6 * KIB  # a room with few short messages
 WORST_MS = 1000.0
 

@@ -170,6 +170,10 @@ def judge_liar(liar: Liar, template: Hooks, longest: float | None = None) -> Row
         result = asyncio.run(judge(liar.name, template, liar.globs, longest=longest))
     except TargetError as error:
         return Row(liar, None, str(error))
+    except BaseExceptionGroup as group:  # from a server of a scenario's own, which runs in a task
+        if group.split(TargetError)[1] is not None:
+            raise
+        return Row(liar, None, "; ".join(map(str, group.exceptions)))
     result.transcripts.clear()
     errors = [f"{r.check}: {r.conclusion.explanation}" for r in result.having(Verdict.KIT_ERROR)]
     return Row(liar, result, "; ".join(errors))

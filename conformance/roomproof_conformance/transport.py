@@ -1,7 +1,7 @@
 """One WebSocket connection to the server under judgement: handshake, any frame or byte, any rude end.
 
-The library makes the request and checks a 101; every byte behind the response head goes to the
-tolerant reader of `frames`. Knows no clock (the listener stamps), no chat, no dialect, no verdict.
+The library makes the request and checks a 101; every byte behind it goes to the tolerant reader of `frames`.
+Knows no clock (the listener stamps), no chat, no dialect, no verdict.
 """
 
 from __future__ import annotations
@@ -71,8 +71,7 @@ class Handshake:
 class End:
     """How a connection ended.
 
-    `how`: `close` if the server sent a close frame, else how TCP ended: `eof`, `reset`, or `aborted`
-    by the kit. `code` (None without one) and `reason` are the server's. `clean`: both sides sent a close
+    `how`: `close` if the server sent a close frame, else how TCP ended: `eof`, `reset`, or `aborted` by the kit. `code` (None without one) and `reason` are the server's. `clean`: both sides sent a close
     frame (RFC 6455 7.1.4). `by`: who began to end it; `tcp`: who ended TCP.
     """
 

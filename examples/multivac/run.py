@@ -112,9 +112,7 @@ def one(key: str, options: argparse.Namespace) -> bool:
         for r in result.results
         if r.conclusion.reason == "too-long" and r.check in {k.check for k in known}
     ]
-    print(
-        f"known by hand: {len(known)}, {len(wrong)} of them not confirmed, {len(left_out)} left out for their long waits"
-    )
+    print(f"known by hand: {len(known)}; not confirmed: {len(wrong)}; left out for their long waits: {len(left_out)}")
     if options.twice:
         again = differences(result, asyncio.run(judge(key, longest)))
         print(f"second run: {'the same verdicts' if not again else '; '.join(again)}")

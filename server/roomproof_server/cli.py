@@ -15,9 +15,7 @@ from roomproof_server.config.check import check, settings_of
 from roomproof_server.config.gather import Configuration, gather
 from roomproof_server.config.kinds import Flag, limits_of
 from roomproof_server.config.options import OPTIONS, Option
-from roomproof_server.run import serve
-
-MISTAKE = 2
+from roomproof_server.run import MISTAKE, serve
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -33,8 +31,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 def _click_option(option: Option) -> Callable[[Callable[..., None]], Callable[..., None]]:
     more = " May repeat." if option.kind.many else f"  [default: {option.show(option.default)}]"
     if isinstance(option.kind, Flag):
-        off = option.flag.replace("--", "--no-", 1)
-        return click.option(f"{option.flag}/{off}", option.name, default=None, help=option.help + more)
+        return click.option(f"{option.flag}/{option.negative}", option.name, default=None, help=option.help + more)
     return click.option(
         option.flag, option.name, metavar=option.kind.metavar, multiple=option.kind.many, help=option.help + more
     )

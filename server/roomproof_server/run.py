@@ -18,12 +18,14 @@ from roomproof_server.shell import log
 from roomproof_server.shell.listen import raise_file_limit, tls_context
 from roomproof_server.shell.server import Server, monotonic_ms, wall_ms
 
+MISTAKE = 2
 CANNOT_LISTEN = 3
 CANNOT_STORE = 4
 
 
 def serve(settings: Settings, host: str, port: int, say: Callable[[str], None], complain: Callable[[str], None]) -> int:
-    """Serve until SIGINT or SIGTERM and return the exit code: 0, 3 if it cannot listen, 4 without a store.
+    """Serve until SIGINT or SIGTERM and return the exit code: 0, 2 where the key for tokens cannot be used, 3 if
+    it cannot listen, 4 without a store.
 
     ``say`` gets one line for each thing that is served, ``complain`` one about a failure. A second signal
     ends the process at once.
@@ -51,7 +53,12 @@ async def _serve(
     except StoreError as error:
         complain(str(error))
         return CANNOT_STORE
-    server = Server(settings, engine)
+    try:
+        server = Server(settings, engine)
+    except ValueError as error:  # the key for tokens
+        complain(str(error))
+        engine.close()
+        return MISTAKE
     where = f"[{host}]" if ":" in host else host
     place, choose = f"{where}:{port}", "--host or --port"
     try:

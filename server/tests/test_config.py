@@ -211,7 +211,7 @@ class TestDerived:
 
     @pytest.mark.parametrize("name", OPTIONS)
     def test_schema_and_reading_agree(self, name: str) -> None:
-        values = [
+        values: list[Any] = [
             None, True, False, 0, 1, -1, 2.5, 70000, 10**9, "", "x", "660", "0660", "json", "JSON", "forwarded",
             "memory", "sqlite", "sqlite:a.db", "a.db", "a:b.db", ".db", "10.0.0.0/8", [], {}, ["x"], [1],
             ["10.0.0.0/8"],

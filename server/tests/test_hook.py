@@ -107,6 +107,13 @@ def test_both_hooks_may_make_the_key(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["token.key"]
 
 
+def test_a_key_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "token.key").write_text("short")
+    ran = run(ROOMPROOF_STATE=str(tmp_path), ROOMPROOF_PORT="0")
+    assert (ran.returncode, ran.stderr.count("\n")) == (2, 1)
+    assert "at least 32 bytes" in ran.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment"),
     [

@@ -72,6 +72,9 @@ class Running:
             if line.startswith("socket"):
                 self.url = line.split()[-1]
                 break
+        # Behind a prefix the server is its child, and would outlive it.
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children") if prefix else None
+        self.pid = int(children.read_text()) if children else self.process.pid
 
     @contextmanager
     def client(self) -> Iterator[ClientConnection]:
@@ -100,7 +103,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
 
     yield run
     for running in started:
-        running.process.kill()
+        if running.process.poll() is None:
+            os.kill(running.pid, signal.SIGKILL)
+            running.process.kill()
         running.process.communicate(timeout=20)
 
 
@@ -157,8 +162,7 @@ def test_the_log_is_synced_before_anything_leaves(
         left = {f"s{n}" for n in range(batch)}
         while left:
             left.discard(json.loads(ws.recv(20)).get("re"))
-    server = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text()
-    os.kill(int(server), signal.SIGTERM)  # strace ends after it
+    os.kill(running.pid, signal.SIGTERM)  # strace ends after it
     running.process.communicate(timeout=20)
     synced = 0  # the calls before this one are on the disk
     begun: dict[str, int] = {}  # by thread: syncs on their way

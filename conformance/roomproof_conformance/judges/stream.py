@@ -133,7 +133,8 @@ class SameView(Judge):
         first, index = self._seen[key]
         if first != view:
             name = next(name for name in view if view[name] != first[name])
-            seen = f"message {key[1]} has {name} {shown(first[name], 60)} in one place, {shown(view[name], 60)} in another"
+            here, there = shown(first[name], 60), shown(view[name], 60)
+            seen = f"message {key[1]} has {name} {here} in one place, {there} in another"
             self._broken = Finding("broken", self._expected(), seen, (index, record.index))
 
     def _expected(self) -> str:

@@ -31,7 +31,7 @@ MAX_BYTES = 1_000_000
 USABLE = "signatures in RS256, ES256, EdDSA or HS256"
 
 
-class KeyFault(Exception):
+class KeyFault(ValueError):
     """The key file cannot be used; the text is one line, without anything from the file."""
 
 

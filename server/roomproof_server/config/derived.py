@@ -52,7 +52,8 @@ STOPPING = """\
 SIGTERM and SIGINT drain: `/readyz` turns red, new connections get HTTP 503, every client a `notice` of code
 `draining` with a random `reconnect_after_ms`, and the connections are closed one after the other, 1001, spread
 over the time of `drain`. The process ends with the last of them, exit code 0. A second signal ends it at once, and
-it dies of that signal (a shell shows 143 for SIGTERM, 130 for SIGINT); what was acknowledged is kept all the same.
+it dies of that signal (a shell shows 143 for SIGTERM, 130 for SIGINT); what a store on disk has acknowledged is kept
+all the same.
 
 | exit code | |
 |--|--|
@@ -93,14 +94,16 @@ def page() -> str:
         f"own. Unless set otherwise (`limit: per_address`): {conns} connections, {guests.count} new guests in any "
         f"{guests.window_ms} ms, {messages.count} messages of guests in any {messages.window_ms} ms. They do not hold "
         "for loopback unless `loopback_limits` is set, and `welcome` states them where they hold. Behind a "
-        "`trusted_proxy` the address is the right-most one in `forwarded_header` that is no trusted proxy itself.\n"
+        "`trusted_proxy` the address is the right-most one in `forwarded_header` that is no trusted proxy itself. A peer "
+        "at the unix socket counts as 127.0.0.1.\n"
     )
     parts.append(STOPPING)
     return "\n".join(parts)
 
 
 def _row(option: Option) -> str:
-    name = f"`{option.flag}`" if isinstance(option.kind, Flag) else f"`{option.flag} {option.kind.metavar}`"
+    flag = isinstance(option.kind, Flag)
+    name = f"`{option.flag}` `{option.negative}`" if flag else f"`{option.flag} {option.kind.metavar}`"
     default = "" if isinstance(option.kind, LimitsKind) else f"`{option.show(option.default)}`"
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in (name, default, option.help)) + " |"
 

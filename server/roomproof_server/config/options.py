@@ -45,6 +45,11 @@ class Option:
         return "--" + self.name.replace("_", "-")
 
     @property
+    def negative(self) -> str:
+        """The option of the command line that switches a flag off."""
+        return self.flag.replace("--", "--no-", 1)
+
+    @property
     def variable(self) -> str:
         """The environment variable."""
         return PREFIX + self.name.upper()
