@@ -64,10 +64,12 @@ pyright: $(STAMP)
 .PHONY: generated
 generated: $(STAMP) ## Check that the generated files are current
 	$(BIN)/python -m roomproof_protocol.generate --check
+	$(BIN)/python -m roomproof_server.config.derived --check
 
 .PHONY: generate
 generate: $(STAMP) ## Write the generated files again
 	$(BIN)/python -m roomproof_protocol.generate
+	$(BIN)/python -m roomproof_server.config.derived
 
 .PHONY: wheel
 wheel: $(STAMP) ## Build the wheel into dist/, check what is in it and that it runs on its own

@@ -24,9 +24,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from abuse_watch import Watch
-from child import HANDSHAKE, Child, written
+from child import HANDSHAKE, Child
 from fuzz_rules import Bug
 from fuzz_server import framed, shake
+from results import RESULTS, write
 
 from roomproof_protocol import DEFAULTS
 
@@ -377,8 +378,9 @@ def main() -> int:
     except Broken as broken:
         print(f"abuse: {broken}", file=sys.stderr)
         return 1
-    result = written("abuse.py", sys.argv[1:], {"attacks": figures}, keep=not options.no_write)
-    print(json.dumps(result, indent=2))
+    if not options.no_write:
+        write(RESULTS / "abuse.json", {"attacks": figures})
+    print(json.dumps({"attacks": figures}, indent=2))
     return 0
 
 

@@ -33,7 +33,11 @@ DATA = (
     "roomproof_protocol/*.yaml",
     "roomproof_conformance/dialects/*.yaml",
     "roomproof_conformance/shipped_hooks/*.yaml",
-    "roomproof_conformance/*.html*",
+    "roomproof_conformance/report/*.jinja",
+    "roomproof_conformance/report/*.schema.json",
+    "roomproof_server/config/*.schema.json",
+    "roomproof_server/page/*.js",
+    "roomproof_server/page/*.html",
     *(f"{package}/py.typed" for package in PACKAGES),
 )
 # Command, exit code, and what must stand in its output. The extras are missing here on purpose.

@@ -6,21 +6,16 @@ Everything is on loopback, on a port the system chose, and ends with the ``with`
 from __future__ import annotations
 
 import http.client
-import json
 import os
-import platform
 import signal
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Self
 
 from roomproof_protocol import ENDPOINT
 
-ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "docs" / "results"
 HANDSHAKE = (
     f"GET {ENDPOINT} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
@@ -102,22 +97,3 @@ class Child:
     def troubles(self) -> list[str]:
         """Lines of the log that no client should be able to cause."""
         return [line for line in self.log().splitlines() if '"level": "error"' in line or "Traceback" in line]
-
-
-def written(name: str, arguments: list[str], figures: dict[str, Any], *, keep: bool) -> dict[str, Any]:
-    """The result with its circumstances; with ``keep`` also as ``docs/results/<name>.json``."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.strip()
-    result = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": commit or "unknown",
-        "machine": f"{platform.platform(terse=True)}, {os.cpu_count()} CPUs, Python {platform.python_version()}",
-        "command": " ".join(["python", f"tools/{name}", *arguments]),
-        **figures,
-    }
-    if keep:
-        RESULTS.mkdir(parents=True, exist_ok=True)
-        file = RESULTS / f"{Path(name).stem.removesuffix('_server')}.json"
-        file.write_text(json.dumps(result, indent=2) + "\n")
-    return result

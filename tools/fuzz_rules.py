@@ -24,7 +24,7 @@ from roomproof_server.settings import Settings
 
 STATES = ("fresh", "identified", "joined", "full rooms", "congested", "late engine", "ending")
 PER_EPISODE = 40
-LEAKS = ("Traceback", ".py", "/work", "object at 0x", "site-packages")
+LEAKS = ("Traceback", ".py", "/home/", "object at 0x", "site-packages")
 LATE = frozenset({"join", "leave", "publish", "page", "present", "new_guest", "find_guest"})
 
 

@@ -19,9 +19,10 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from child import HANDSHAKE, Child, written
+from child import HANDSHAKE, Child
 from fuzz_rules import Bug, fuzz
 from mutations import Mutator
+from results import RESULTS, write
 
 CLIENTS = 8
 PER_CONNECTION = 40
@@ -182,7 +183,9 @@ def main() -> int:
         print(f"fuzz_server: {bug}", file=sys.stderr)
         return 1
     figures = {"rules": rules, "sockets": sockets}
-    print(json.dumps(written("fuzz_server.py", sys.argv[1:], figures, keep=not options.no_write), indent=2))
+    if not options.no_write:
+        write(RESULTS / "fuzz.json", figures)
+    print(json.dumps(figures, indent=2))
     return 0
 
 

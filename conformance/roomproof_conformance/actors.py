@@ -422,7 +422,10 @@ class Client:
             return
         self._running.remove(op)
         op.settle()
-        self._note("reply", op=op.index, ok=op.exchange.ok, event=op.event_index)
+        early = {}
+        if op.event is not None and op.event_index is not None and op.event_index < op.index:
+            early = {"early": op.event.as_json()}
+        self._note("reply", op=op.index, ok=op.exchange.ok, event=op.event_index, **early)
         self.case.bell.ring()
 
     def _drain(self, exchange: Exchange) -> None:

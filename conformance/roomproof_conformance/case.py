@@ -284,7 +284,7 @@ class Case:
         Raises Stop when it does not hold, unless `go_on`.
         """
         deadline = self.patience if wait is None else wait
-        fed = 0
+        fed = judge.starts()
         finding: Finding | None = None
 
         def holds() -> bool:

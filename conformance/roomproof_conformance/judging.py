@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from .judges import evaluate, judge_named
+from .judges.base import noise_of
 from .transcript import Record, Transcript
 from .verdicts import Conclusion, Judged, Reason, Verdict, conclude
 
@@ -20,12 +21,13 @@ def judge_statements(transcript: Transcript) -> list[Judged]:
     What is spoken of later than a statement counts too: a message that came once by then and again
     afterwards was not delivered once. Raises ValueError for statements of another version of the kit.
     """
+    records, noise = transcript.records, noise_of(transcript)
     return [
         Judged(
             s.data["check"],
             s.data["role"],
             s.data["says"],
-            evaluate(judge_named(s.data["judge"], s.data["params"]), transcript),
+            evaluate(judge_named(s.data["judge"], s.data["params"]), records, noise),
         )
         for s in statements(transcript)
     ]

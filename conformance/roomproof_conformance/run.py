@@ -133,14 +133,23 @@ class Runner:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._ordinary(main, ordinary))
             if self._starts:
-                for chain in range(CHAINS):
-                    group.create_task(self._one_by_one(None, hostile[chain::CHAINS]))
+                for chain in self._chains(main, hostile):
+                    group.create_task(self._one_by_one(None, chain))
                 for scenarios in apart.values():
                     group.create_task(self._apart(scenarios))
         if not self._starts:
             await self._one_by_one(main, hostile)
         self.result.wall = time.monotonic() - began
         await self.stop_all()
+
+    def _chains(self, target: Target, scenarios: list[Scenario]) -> list[list[Scenario]]:
+        """Shares out what runs one by one so that no chain ends long after the others."""
+        chains: list[tuple[float, list[Scenario]]] = [(0.0, []) for _ in range(CHAINS)]
+        for scenario in sorted(scenarios, key=lambda s: self._planned(target, s), reverse=True):
+            seconds, chain = min(chains, key=lambda entry: entry[0])
+            chains.remove((seconds, chain))
+            chains.append((seconds + self._planned(target, scenario) + 0.1, [*chain, scenario]))
+        return [chain for _, chain in chains if chain]
 
     def _scheduler(self, target: Target) -> Scheduler:
         scheduler = Scheduler(target, self._level, self._lag, self.plan.jobs, self._outcomes)
@@ -423,7 +432,7 @@ def watch_over(watch: Watch, transcripts: Mapping[str, Any], level: str) -> tupl
 
     seen = False
     for name, transcript in transcripts.items():
-        finding = evaluate(watch.judge(), transcript)
+        finding = evaluate(watch.judge(), transcript.records)
         seen = seen or finding.outcome == "holds"
         if finding.outcome == "broken":
             return conclude(level, [Judged(watch.check.id, "must", watch.check.title, finding)]), name

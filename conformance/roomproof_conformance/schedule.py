@@ -123,7 +123,8 @@ class Scheduler:
                     await case.finish()
         seconds = case.watch.now()
         checks = [check.id for check in scenario.checks]
-        conclusions = judge_case(case.transcript, checks, self.level)
+        # In a thread: judging a long transcript must not make the kit deaf to its other cases.
+        conclusions = await asyncio.to_thread(judge_case, case.transcript, checks, self.level)
         if crash is not None:
             conclusions = {
                 check: c if c.verdict in (Verdict.FAIL, Verdict.WARN) else crash

@@ -44,12 +44,11 @@ class Liar:
     area: str
     how: str
     may_also: Mapping[str, str]
-    also_run: tuple[str, ...] = ()  # globs of checks beside those of the requirement's own group
 
     @property
     def globs(self) -> tuple[str, ...]:
         """The checks that it is judged by: those of the requirement's group."""
-        return (f"{self.requirement.rpartition('-')[0]}-*", *self.also_run)
+        return (f"{self.requirement.rpartition('-')[0]}-*",)
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,6 @@ def read_table(path: str | Path) -> list[Liar]:
         Liar(
             row["name"], row["requirement"], row["area"], row["how"],
             {other["requirement"]: other["reason"] for other in row.get("may_also", ())},
-            tuple(row.get("also_run", ())),
         )
         for row in data["liars"]
     ]  # fmt: skip

@@ -36,7 +36,10 @@ class Script:
         return self.add(t, conn, "op", op=op, ref="q", user=conn, args=args)
 
     def reply(self, t: float, conn: str, op: int, event: int | None, *, ok: bool = True) -> int:
-        return self.add(t, conn, "reply", op=op, ok=ok, event=event)
+        early = {}
+        if event is not None and event < op:
+            early = {"early": dict(self.transcript.records[event].data)}
+        return self.add(t, conn, "reply", op=op, ok=ok, event=event, **early)
 
     def frame(self, t: float, conn: str, opcode: int, kind: str = "received", **data: Any) -> int:
         return self.add(t, conn, kind, opcode=opcode, **data)
@@ -53,4 +56,4 @@ class Script:
         """The finding; the judge is made again from its JSON parameters, as offline."""
         from roomproof_conformance.judges import judge_named
 
-        return evaluate(judge_named(judge.kind, judge.params()), self.transcript)
+        return evaluate(judge_named(judge.kind, judge.params()), self.transcript.records)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar
@@ -46,6 +46,14 @@ class Judge(ABC):
     @abstractmethod
     def end(self) -> Finding: ...
 
+    def starts(self) -> int:
+        """The index of the first record that can matter: what stands before is not fed."""
+        return 0
+
+    def decided(self) -> bool:
+        """Whether no further record can change the finding."""
+        return False
+
     def settled(self) -> bool:
         """Whether waiting longer cannot turn the finding into `holds`."""
         return False
@@ -76,10 +84,18 @@ def judge_named(name: str, params: Mapping[str, Any]) -> Judge:
         ) from None
 
 
-def evaluate(judge: Judge, records: Iterable[Record]) -> Finding:
-    """Fold the judge over the records."""
-    for record in records:
+def noise_of(records: Iterable[Record]) -> float:
+    """The worst delay (seconds) that was measured while the transcript was written."""
+    return max((record.data["seconds"] for record in records if record.kind == "noise"), default=0.0)
+
+
+def evaluate(judge: Judge, records: Sequence[Record], noise: float | None = None) -> Finding:
+    """Fold the judge over the records; `noise` is that of all of them, measured here when it is not given."""
+    judge.noise = noise_of(records) if noise is None else noise
+    for record in records[judge.starts() :]:
         judge.feed(record)
+        if judge.decided():
+            break
     return judge.end()
 
 

@@ -54,6 +54,9 @@ class Arrives(Judge):
         elif record.kind == "end" and record.data["by"] == "server":
             self._end = record
 
+    def starts(self) -> int:
+        return self.after
+
     def settled(self) -> bool:
         return len(self._hits) > self.count
 
@@ -122,6 +125,9 @@ class Absent(Judge):
         if self.fence is not None and matches(self.fence, seen):
             self._fenced = True
 
+    def starts(self) -> int:
+        return self.after
+
     def end(self) -> Finding:
         expected = f"no {shown(self.where)} on {self.conn}"
         if self._hit is not None:
@@ -154,19 +160,26 @@ class Replied(Judge):
     def step(self, record: Record) -> None:
         if record.index == self.op:
             self._began = record
-        elif self._began is not None and record.conn != self._began.conn:
+        elif self._began is None or record.conn != self._began.conn:
             return
         elif record.kind == "event" and self._reply is None:
-            self._records[record.index] = record  # the answer may have come before it was asked for
-        elif self._began is None:
-            return
+            self._records[record.index] = record
         elif record.kind == "reply" and record.data["op"] == self.op:
             self._reply = record
-            event = record.data.get("event")
-            self._event = self._records.get(event) if event is not None else None
+            index = record.data["event"]
+            if index is not None and "early" in record.data:  # the answer came before it was asked for
+                self._event = Record(index, self._began.t, record.conn, "event", record.data["early"])
+            elif index is not None:
+                self._event = self._records.get(index)
             self._records.clear()
         elif record.kind == "end":
             self._end = record
+
+    def starts(self) -> int:
+        return self.op
+
+    def decided(self) -> bool:
+        return self._reply is not None
 
     def settled(self) -> bool:
         return self._reply is not None
@@ -266,6 +279,9 @@ class History(Judge):
             return
         self._got += [str(entry.get("text", "")) for entry in event.entries]
         self._evidence.append(record.index)
+
+    def starts(self) -> int:
+        return self.after
 
     def end(self) -> Finding:
         got = self._got[::-1] if self.newest_first else self._got

@@ -98,3 +98,85 @@ class SpreadPings(Judge):
         if width >= self.interval * 0.2:
             return Finding("holds", expected, seen)
         return Finding("unclear" if self.noise > self.interval * 0.1 else "broken", expected, seen)
+
+
+@dataclass
+class TicksWhenIdle(Judge):
+    """No heartbeat event comes to `conn` within half an interval (seconds) of another frame (BEAT-3).
+
+    Half, because the first one of a connection may come that early (BEAT-9). Without `least` other
+    frames nothing was put to the test.
+    """
+
+    conn: str
+    interval: float
+    after: int = 0
+    until: int | None = None
+    least: int = 3
+    _last: Record | None = field(default=None, init=False)
+    _frames: int = field(default=0, init=False)
+    _early: tuple[float, int, int] | None = field(default=None, init=False)
+
+    def starts(self) -> int:
+        return self.after
+
+    def step(self, record: Record) -> None:
+        if record.conn != self.conn or record.kind != "event":
+            return
+        if self.until is not None and record.index > self.until:
+            return
+        if record.data["kind"] != "heartbeat":
+            self._last, self._frames = record, self._frames + 1
+        elif self._last is not None:
+            gap = record.t - self._last.t
+            if self._early is None or gap < self._early[0]:
+                self._early = (gap, self._last.index, record.index)
+
+    def end(self) -> Finding:
+        expected = f"no heartbeat within {self.interval / 2:g} s of another frame on {self.conn}"
+        if self._early is not None and self._early[0] < self.interval / 2:
+            gap, *evidence = self._early
+            unclear = gap + self.noise >= self.interval / 2
+            seen = f"one came {gap:.2f} s after another frame"
+            return Finding("unclear" if unclear else "broken", expected, seen, tuple(evidence))
+        if self._frames < self.least:
+            return Finding("unclear", expected, f"only {self._frames} other frames came")
+        return Finding("holds", expected, f"{self._frames} other frames, and no such heartbeat")
+
+
+@dataclass
+class KeptWhileSending(Judge):
+    """`conn` stays open while it sends frames at most `timeout` seconds apart, from record `after` to `until` (BEAT-6)."""
+
+    conn: str
+    timeout: float
+    after: int
+    until: int
+    _last: float | None = field(default=None, init=False)
+    _gap: float = field(default=0.0, init=False)
+    _end: Record | None = field(default=None, init=False)
+
+    def starts(self) -> int:
+        return self.after
+
+    def step(self, record: Record) -> None:
+        if record.index > self.until or self._end is not None:
+            return
+        if record.index == self.after:
+            self._last = record.t
+        if record.conn != self.conn:
+            return
+        ended = record.kind == "end" and record.data["by"] == "server"
+        if ended:
+            self._end = record
+        if (ended or record.kind == "sent") and self._last is not None:
+            self._gap = max(self._gap, record.t - self._last)
+            self._last = record.t
+
+    def end(self) -> Finding:
+        expected = f"{self.conn} stays open while it sends something at least every {self.timeout:g} s"
+        if self._gap + self.noise > self.timeout:
+            return Finding("unclear", expected, f"the kit itself paused for {self._gap:.2f} s")
+        if self._end is not None:
+            return Finding("broken", expected, how_it_ended(self._end), (self._end.index,))
+        return Finding("holds", expected, f"open; longest pause {self._gap:.2f} s")

@@ -260,4 +260,6 @@ class Paced(_Rate):
         if least < self.allow:
             return Finding("unclear", expected, f"{seen}; the attempts were too few or too slow to tell")
         outcome: Outcome = "holds" if len(admitted) >= least else "broken"
+        if outcome == "broken" and self.noise > self.per / 4:
+            outcome = "unclear"
         return Finding(outcome, expected, seen, self._evidence(admitted[-3:] + attempts[-3:]))

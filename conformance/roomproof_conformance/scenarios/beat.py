@@ -13,7 +13,7 @@ from roomproof_conformance.case import Case
 from roomproof_conformance.checks import scenario
 from roomproof_conformance.dialects import Claims, Heartbeat
 from roomproof_conformance.judges import Ends, Pings, Pongs
-from roomproof_conformance.judges.membership import Hears, SpreadPings
+from roomproof_conformance.judges.membership import Hears, KeptWhileSending, SpreadPings, TicksWhenIdle
 
 SLACK = 2.0
 """Seconds of slack that the protocol grants to bounds on time."""
@@ -106,7 +106,8 @@ async def no_tick_while_busy(case: Case) -> None:
         await case.wait(min(0.3, interval / 4), "a busy room")
     last = await case.say(speaker, room)
     await case.delivered(last, [listener], role="given")
-    case.never(listener, {"kind": "heartbeat"}, fence=last, after=begin, says="no tick in a busy room")
+    judge = TicksWhenIdle(listener.name, interval, begin.index, case.mark("busy until here").index)
+    await case.must(judge, "no tick in a busy room", wait=0)
 
 
 @scenario("BEAT-4.mute", needs="heartbeat", waits=one_round)
@@ -226,12 +227,14 @@ async def frames_only(case: Case) -> None:
     _interval, timeout = times(case.claims)
     room = case.room()
     client, witness = await case.members(room, 2)
-    client.mute()
+    begin = client.mute()
     deadline = case.watch.now() + 2 * sum(times(case.claims)) + SLACK
     while case.watch.now() < deadline and not client.ended:
         client.begin("ping")
-        await case.wait(timeout * 0.7, "application frames, no pongs")
-    case.still_open(client)
+        await case.wait(timeout * 0.5, "application frames, no pongs")
+    client.begin("ping")
+    judge = KeptWhileSending(client.name, timeout, begin.index, case.mark("until here").index)
+    await case.must(judge, "application frames keep it", wait=0)
     await case.usable(client, room, witness)
 
 

@@ -94,8 +94,8 @@ def page() -> str:
         f"own. Unless set otherwise (`limit: per_address`): {conns} connections, {guests.count} new guests in any "
         f"{guests.window_ms} ms, {messages.count} messages of guests in any {messages.window_ms} ms. They do not hold "
         "for loopback unless `loopback_limits` is set, and `welcome` states them where they hold. Behind a "
-        "`trusted_proxy` the address is the right-most one in `forwarded_header` that is no trusted proxy itself. A peer "
-        "at the unix socket counts as 127.0.0.1.\n"
+        "`trusted_proxy` the address is the right-most one in `forwarded_header` that is no trusted proxy itself. A "
+        "peer at the unix socket counts as 127.0.0.1.\n"
     )
     parts.append(STOPPING)
     return "\n".join(parts)

@@ -95,13 +95,13 @@ class Connection(asyncio.BufferedProtocol):
         self._server.connections.add(self)
         self._end_in(self._server.settings.handshake_ms)
 
-    def get_buffer(self, sizehint: int) -> bytearray:
+    def get_buffer(self, sizehint: int) -> memoryview:
         return self._server.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         wire = self._wire
         self.received += nbytes
-        wire.receive_data(self._server.buffer[:nbytes])
+        wire.receive_data(bytes(self._server.buffer[:nbytes]))
         if self._frames is None:
             wire.check_head(self.received)
         events = wire.events_received()

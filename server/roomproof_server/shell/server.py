@@ -83,7 +83,8 @@ class Server:
         self._staying: set[Connection] = set()
         self._parted = asyncio.Event()  # the last of them has gone
         self._proxy_told = 0.0
-        self.buffer = bytearray(READ_BYTES)  # all connections read into it, one at a time
+        # All connections read into it, one at a time. A view, because asyncio's TLS fills slices of it.
+        self.buffer = memoryview(bytearray(READ_BYTES))
         self.deflaters = Deflaters()
         self.ready: dict[str, Callable[[], bool]] = {
             "draining": lambda: not self.hub.draining,

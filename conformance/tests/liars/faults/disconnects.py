@@ -67,14 +67,21 @@ def disc_9_close_first() -> None:
 
 @liar
 def disc_8_waits_for_slowest() -> None:
-    """A room waits up to three seconds for a member that does not read."""
+    """As soon as one member does not read, all members get every message three seconds late."""
+    slow: set[str] = set()
+
+    def late(send: Callable[[bytes], None]) -> Callable[[bytes], object]:
+        return lambda frame: asyncio.get_running_loop().call_later(3.0, send, frame)
 
     @instead_of(Room, "message")
     def message(honest: Callable[..., None], room: Any, entry: Any) -> None:
-        if any(listener._port.congested for listener in room._members):
-            asyncio.get_running_loop().call_later(3.0, honest, room, entry)
-        else:
-            honest(room, entry)
+        members = room._members
+        if any(listener._port.congested for listener in members):
+            slow.add(room.name)
+        if room.name in slow:
+            room._members = {listener: late(send) for listener, send in members.items()}
+        honest(room, entry)
+        room._members = members
 
 
 @liar

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from roomproof_protocol import ProtocolError
@@ -125,22 +126,26 @@ def rate_11_reconnect_refills() -> None:
         self._hub.engine._quotas._logs.pop(self.user_id, None)
 
 
-@liar
-def rate_6_says_no_time() -> None:
-    """A refusal says to wait for 0 ms."""
+def _say(change: Callable[[int], int]) -> None:
+    """Tell another time to wait than the limiter found."""
 
     @instead_of(Session, "_sent")
     def sent(honest: Callable[..., None], self: Any, request: Any, result: Any) -> None:
-        honest(self, request, Limited(0) if isinstance(result, Limited) else result)
+        if isinstance(result, Limited):
+            result = replace(result, retry_after_ms=change(result.retry_after_ms))
+        honest(self, request, result)
+
+
+@liar
+def rate_6_says_no_time() -> None:
+    """A refusal says to wait for 0 ms."""
+    _say(lambda wait: 0)
 
 
 @liar
 def rate_7_says_too_little() -> None:
-    """A refusal says half of the time that it takes."""
-
-    @instead_of(Session, "_sent")
-    def sent(honest: Callable[..., None], self: Any, request: Any, result: Any) -> None:
-        honest(self, request, Limited(result.retry_after_ms // 2 or 1) if isinstance(result, Limited) else result)
+    """A refusal says a tenth of the time that it takes."""
+    _say(lambda wait: wait // 10 or 1)
 
 
 @liar
