@@ -158,9 +158,7 @@ class Client:
         if self.connection is None:
             return False
         self._assembler = MessageAssembler(deflate=self.handshake.deflate)
-        if self.end is not None and not any(
-            r.kind == "end" and r.conn == self.name for r in self.case.transcript
-        ):
+        if self.end is not None and not any(r.kind == "end" and r.conn == self.name for r in self.case.transcript):
             self._note_end(self.end)
         self._start_keepalive()
         return True
@@ -261,9 +259,7 @@ class Client:
         **said: Any,
     ) -> Record:
         """Write one frame as given, right or wrong; `said` goes into its record."""
-        record = self._note(
-            "sent", opcode=opcode, fin=fin, rsv=rsv, masked=mask, **said, **payload_fields(payload)
-        )
+        record = self._note("sent", opcode=opcode, fin=fin, rsv=rsv, masked=mask, **said, **payload_fields(payload))
         if self.connection is not None:
             self.connection.frame(opcode, payload, fin=fin, rsv=rsv, mask=mask)
         return record
@@ -281,9 +277,7 @@ class Client:
     def send_close(self, code: int | None = 1000, reason: str = "") -> Record:
         """Write a Close frame and wait for nothing."""
         payload = b"" if code is None else code.to_bytes(2, "big") + reason.encode()
-        record = self._note(
-            "sent", opcode=8, fin=True, rsv=0, masked=True, code=code, **payload_fields(payload)
-        )
+        record = self._note("sent", opcode=8, fin=True, rsv=0, masked=True, code=code, **payload_fields(payload))
         if self.connection is not None:
             self.connection.close(code, reason)
         return record
@@ -296,9 +290,7 @@ class Client:
             self.connection.auto_pong = False
         self.heartbeat_reactions = self.heartbeat_reactions and not reactions
         self.keepalive = self.keepalive and not keepalive
-        what = [
-            name for name, on in (("pongs", pongs), ("reactions", reactions), ("keepalive", keepalive)) if on
-        ]
+        what = [name for name, on in (("pongs", pongs), ("reactions", reactions), ("keepalive", keepalive)) if on]
         return self._note("local", action="mute", what=what)
 
     def freeze(self) -> Record:

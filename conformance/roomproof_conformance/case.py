@@ -51,12 +51,14 @@ class Case:
         self._credentials: dict[str, dict[str, Any]] = {}
         self._said: dict[str, deque[float]] = defaultdict(deque)
         self._main = scenario.checks[0].id
+        beat = target.claims.heartbeat
         self.note(
             "",
             "case",
             checks=[c.id for c in scenario.checks],
             target=target.name,
             dialect=target.dialect.name,
+            heartbeat={"timeout": beat.timeout, "code": beat.code} if beat and beat.timeout and beat.code else None,
         )
 
     # -- what the target promises -----------------------------------------------------------------
@@ -201,11 +203,7 @@ class Case:
         `watcher`, a member, has seen each message before the next is sent. Needs one more connection.
         """
         limit = self.claims.rate_limit
-        each = (
-            limit.allow
-            if limit is not None and limit.allow and limit.scope in ("user", "connection")
-            else count
-        )
+        each = limit.allow if limit is not None and limit.allow and limit.scope in ("user", "connection") else count
         texts: list[str] = []
         begin = self.mark(f"{count} messages are sent to {room}")
         while len(texts) < count:
@@ -367,9 +365,7 @@ class Case:
         self, client: Client, where: Any, *, after: Record | Op | None = None, says: str = "", **options: Any
     ) -> None:
         """An event that matches `where` comes to `client` exactly once."""
-        judge = Arrives(
-            client.name, where, after=after.index if after else 0, within=options.pop("within", None)
-        )
+        judge = Arrives(client.name, where, after=after.index if after else 0, within=options.pop("within", None))
         await self.must(judge, says, **options)
 
     async def fence(self, client: Client, room: str) -> Op:
@@ -439,9 +435,7 @@ class Case:
         self, client: Client, room: str, texts: list[str], *, after: Record | Op | None = None, **options: Any
     ) -> None:
         """`client` receives exactly these messages, in this order."""
-        await self.must(
-            Order(client.name, room, texts, after.index if after else 0), "all in order", **options
-        )
+        await self.must(Order(client.name, room, texts, after.index if after else 0), "all in order", **options)
 
     async def remembers(self, op: Op, texts: list[str], **options: Any) -> None:
         """The history that answers the join or request `op` is exactly `texts` (oldest first)."""

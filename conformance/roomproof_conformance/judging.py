@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from .judges import evaluate, judge_named
 from .judges.base import noise_of
@@ -22,7 +23,7 @@ def judge_statements(transcript: Transcript) -> list[Judged]:
     afterwards was not delivered once. Raises ValueError for statements of another version of the kit.
     """
     records, noise = transcript.records, noise_of(transcript)
-    return [
+    found = [
         Judged(
             s.data["check"],
             s.data["role"],
@@ -31,20 +32,36 @@ def judge_statements(transcript: Transcript) -> list[Judged]:
         )
         for s in statements(transcript)
     ]
+    late = _let_go_for_our_lag(records, noise)
+    return [_excused(judged, late) for judged in found] if late else found
 
 
-def judge_case(
-    transcript: Transcript, checks: Iterable[str], level: Callable[[str], str]
-) -> dict[str, Conclusion]:
+def _let_go_for_our_lag(records: Sequence[Record], noise: float) -> str:
+    """Whether the server closed a client for its silence while the kit itself was late: in words, or empty."""
+    beat = records[0].data.get("heartbeat") if records else None
+    if not beat or noise < beat["timeout"] / 3:
+        return ""
+    for record in records:
+        if record.kind == "end" and record.data["by"] == "server" and record.data.get("code") == beat["code"]:
+            return f"the kit was {noise:.2f} s late, and {record.conn} was closed {beat['code']} for its silence"
+    return ""
+
+
+def _excused(judged: Judged, why: str) -> Judged:
+    finding = judged.finding
+    if finding.outcome != "broken":
+        return judged
+    return replace(judged, finding=replace(finding, outcome="unclear", seen=f"{finding.seen}; {why}"))
+
+
+def judge_case(transcript: Transcript, checks: Iterable[str], level: Callable[[str], str]) -> dict[str, Conclusion]:
     """The conclusion of each check of a case; `level` tells a check's MUST or SHOULD.
 
     What is given is given for all checks of the case, and a check that the scenario did not come to
     because another one failed is not judged.
     """
     judged = judge_statements(transcript)
-    broken = next(
-        (j for j in judged if j.role == "must" and j.finding.outcome in ("broken", "unclear")), None
-    )
+    broken = next((j for j in judged if j.role == "must" and j.finding.outcome in ("broken", "unclear")), None)
     conclusions = {}
     for check in checks:
         mine = [j for j in judged if j.check == check or j.role == "given"]

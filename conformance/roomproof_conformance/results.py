@@ -52,9 +52,7 @@ class RunResult:
     worst_lag: float = 0.0
     interrupted: bool = False
     notes: list[str] = field(default_factory=list)  # dead servers, restarts, settings that could not be made
-    unchecked: list[str] = field(
-        default_factory=list
-    )  # observable requirements that no check of this kit judges yet
+    unchecked: list[str] = field(default_factory=list)  # observable requirements that no check of this kit judges yet
     not_observable: list[str] = field(default_factory=list)
 
     @property

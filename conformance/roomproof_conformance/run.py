@@ -34,7 +34,7 @@ from .verdicts import Conclusion, Reason, Verdict, conclude
 SHORT_TIMERS: Mapping[str, Any] = {
     "heartbeat": {"interval_ms": 1000, "timeout_ms": 1000},
     "hello_ms": 1000,
-    "presence_grace_ms": 1000,
+    "presence_grace_ms": 2000,  # what must not show within it can then be told from what is merely late
 }
 """What `--timers short` asks of a target that the kit starts: the shortest heartbeat that BEAT-7 demands."""
 
@@ -103,6 +103,8 @@ class Runner:
                 await self._run()
         except asyncio.CancelledError:
             self.result.interrupted = True
+        except BaseExceptionGroup as group:
+            raise _first(group) from None
         finally:
             for process in self._processes:
                 process.kill_now()
@@ -317,9 +319,7 @@ class Runner:
         row = self.rows[check.requirement]
         missing = (set(row.needs) | check.needs) - target.capabilities
         if missing:
-            return Conclusion(
-                Verdict.NOT_APPLICABLE, Reason.NOT_CLAIMED, f"not claimed: {', '.join(sorted(missing))}"
-            )
+            return Conclusion(Verdict.NOT_APPLICABLE, Reason.NOT_CLAIMED, f"not claimed: {', '.join(sorted(missing))}")
         given = {"start"} if self._starts else set()
         if self.plan.hooks is not None and self.plan.hooks.token:
             given.add("token")
@@ -370,13 +370,9 @@ class Runner:
                 self._add(check, why)
         order = {identifier: place for place, identifier in enumerate(self.rows)}
         result.results.sort(key=lambda r: (order[r.requirement], r.check))
-        judged = {c.requirement for s in self.scenarios for c in s.checks} | {
-            w.check.requirement for w in self.watches
-        }
+        judged = {c.requirement for s in self.scenarios for c in s.checks} | {w.check.requirement for w in self.watches}
         result.unchecked = [
-            row.id
-            for row in self.rows.values()
-            if row.observable and not row.reserved and row.id not in judged
+            row.id for row in self.rows.values() if row.observable and not row.reserved and row.id not in judged
         ]
         result.not_observable = [row.id for row in self.rows.values() if not row.observable]
 
@@ -387,12 +383,8 @@ class Runner:
         """Fold a watch over the transcript of every case; the first violation decides."""
         check = watch.check
         row = self.rows[check.requirement]
-        if self._schedulers and (
-            missing := (set(row.needs) | check.needs) - self._schedulers[0].target.capabilities
-        ):
-            why = Conclusion(
-                Verdict.NOT_APPLICABLE, Reason.NOT_CLAIMED, f"not claimed: {', '.join(sorted(missing))}"
-            )
+        if self._schedulers and (missing := (set(row.needs) | check.needs) - self._schedulers[0].target.capabilities):
+            why = Conclusion(Verdict.NOT_APPLICABLE, Reason.NOT_CLAIMED, f"not claimed: {', '.join(sorted(missing))}")
             self._add(check, why)
             return
         conclusion, case = watch_over(watch, self.result.transcripts, row.level)
@@ -437,9 +429,7 @@ def watch_over(watch: Watch, transcripts: Mapping[str, Any], level: str) -> tupl
         if finding.outcome == "broken":
             return conclude(level, [Judged(watch.check.id, "must", watch.check.title, finding)]), name
     if not seen:
-        return Conclusion(
-            Verdict.NOT_JUDGED, Reason.NOTHING_SEEN, "nothing of the kind occurred in this run"
-        ), None
+        return Conclusion(Verdict.NOT_JUDGED, Reason.NOTHING_SEEN, "nothing of the kind occurred in this run"), None
     return Conclusion(Verdict.PASS), None
 
 
@@ -462,3 +452,9 @@ def _why_not(case: Case) -> str:
         if judged.finding.outcome != "holds":
             return f"{judged.sentence}: expected {judged.finding.expected}; seen: {judged.finding.seen}"
     return ""
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first exception in a group of groups: what ended the tasks beside it."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -108,9 +108,7 @@ class Scheduler:
             except Unreachable as error:
                 crash = Conclusion(Verdict.NOT_JUDGED, Reason.SETUP_FAILED, str(error))
             except TimeoutError:
-                crash = Conclusion(
-                    Verdict.KIT_ERROR, Reason.CRASH, f"the scenario took longer than {limit:.0f} s"
-                )
+                crash = Conclusion(Verdict.KIT_ERROR, Reason.CRASH, f"the scenario took longer than {limit:.0f} s")
             except (
                 Exception
             ) as error:  # whatever a scenario does wrong is a verdict about the kit, never a crash of the run
@@ -127,7 +125,6 @@ class Scheduler:
         conclusions = await asyncio.to_thread(judge_case, case.transcript, checks, self.level)
         if crash is not None:
             conclusions = {
-                check: c if c.verdict in (Verdict.FAIL, Verdict.WARN) else crash
-                for check, c in conclusions.items()
+                check: c if c.verdict in (Verdict.FAIL, Verdict.WARN) else crash for check, c in conclusions.items()
             }
         return Outcome(scenario, conclusions, case, seconds, case.watch.waited, number)

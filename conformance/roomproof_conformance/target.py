@@ -120,9 +120,7 @@ class Target:
     @property
     def capabilities(self) -> frozenset[str]:
         """What can be asked of it: the protocol's capability names, and the kit's own finer ones (`DETAILS`)."""
-        return self.dialect.capabilities(self.claims) | {
-            n for n, holds in DETAILS.items() if holds(self.claims)
-        }
+        return self.dialect.capabilities(self.claims) | {n for n, holds in DETAILS.items() if holds(self.claims)}
 
     @property
     def connections(self) -> int:

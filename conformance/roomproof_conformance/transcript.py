@@ -78,9 +78,7 @@ class Transcript:
     def write(self, file: TextIO) -> None:
         """Write JSON lines; lone surrogates that a server sent survive as escapes."""
         for record in self.records:
-            file.write(
-                json.dumps(record.as_json(), ensure_ascii=True, separators=(",", ":"), default=str) + "\n"
-            )
+            file.write(json.dumps(record.as_json(), ensure_ascii=True, separators=(",", ":"), default=str) + "\n")
 
 
 def read(lines: Iterable[str], *, source: str = "transcript") -> Transcript:

@@ -71,8 +71,9 @@ class Handshake:
 class End:
     """How a connection ended.
 
-    `how`: `close` if the server sent a close frame, else how TCP ended: `eof`, `reset`, or `aborted` by the kit. `code` (None without one) and `reason` are the server's. `clean`: both sides sent a close
-    frame (RFC 6455 7.1.4). `by`: who began to end it; `tcp`: who ended TCP.
+    `how`: `close` if the server sent a close frame, else how TCP ended: `eof`, `reset`, or `aborted` by the kit.
+    `code` (None without one) and `reason` are the server's. `clean`: both sides sent a close frame (RFC 6455
+    7.1.4). `by`: who began to end it; `tcp`: who ended TCP.
     """
 
     how: How

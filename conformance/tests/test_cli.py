@@ -118,9 +118,7 @@ def test_list_and_explain() -> None:
 def test_a_run_writes_what_is_asked_for_and_its_transcripts_judge_the_same(tmp_path: Path) -> None:
     files = {"--json": tmp_path / "r.json", "--html": tmp_path / "r.html", "--transcripts": tmp_path / "t"}
     words = [word for pair in files.items() for word in map(str, pair)]
-    done = roomproof(
-        *SHORT, "--only", "ROOM-3*", "--only", "RATE-1.burst", *words, NO_COLOR="1", COLUMNS="60"
-    )
+    done = roomproof(*SHORT, "--only", "ROOM-3*", "--only", "RATE-1.burst", *words, NO_COLOR="1", COLUMNS="60")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "\x1b" not in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 60 or "transcript" in done.stdout

@@ -35,9 +35,7 @@ from roomproof_conformance.frames import (
 )
 
 
-def write(
-    opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, masked: bool = False
-) -> bytes:
+def write(opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, masked: bool = False) -> bytes:
     return serialize(Frame(opcode, payload, fin, rsv, masked))
 
 
@@ -88,9 +86,7 @@ closes: st.SearchStrategy[list[Frame]] = st.one_of(
     st.just([]),
     st.just([Frame(CLOSE, b"")]),
     st.builds(
-        lambda code, reason: [
-            Frame(CLOSE, struct.pack("!H", code) + reason[:120].decode(errors="ignore").encode())
-        ],
+        lambda code, reason: [Frame(CLOSE, struct.pack("!H", code) + reason[:120].decode(errors="ignore").encode())],
         st.sampled_from([*sorted(library.EXTERNAL_CLOSE_CODES), 3000, 4999]),
         texts,
     ),
@@ -113,9 +109,7 @@ def test_valid_traffic_reads_as_the_library_reads_it(frames: list[Frame], pieces
     other = ClientProtocol(parse_uri("ws://host/"), state=State.OPEN)
     other.receive_data(data)
     theirs = [event for event in other.events_received() if isinstance(event, library.Frame)]
-    assert [(f.opcode, bytes(f.data), f.fin) for f in theirs] == [
-        (f.opcode, f.payload, f.fin) for f in frames
-    ]
+    assert [(f.opcode, bytes(f.data), f.fin) for f in theirs] == [(f.opcode, f.payload, f.fin) for f in frames]
     assert other.parser_exc is None
 
 
@@ -124,9 +118,7 @@ def test_no_bytes_make_it_raise_and_chunking_changes_nothing(data: bytes, pieces
     reader = FrameReader()
     found = [item for piece in chunks(data, pieces) for item in reader.feed(piece)] + list(reader.eof())
     whole = read(data, eof=True)
-    assert [item for item in found if isinstance(item, Frame)] == [
-        item for item in whole if isinstance(item, Frame)
-    ]
+    assert [item for item in found if isinstance(item, Frame)] == [item for item in whole if isinstance(item, Frame)]
     assert fault_names(found) == fault_names(whole)
 
 
@@ -154,9 +146,7 @@ def test_fault(name: str) -> None:
     assert fault_names(read(FAULTY[name])) == [name]
 
 
-@pytest.mark.parametrize(
-    "name", sorted(FAULTY.keys() - {"length-64-bit-sign", "http-in-stream", "data-after-close"})
-)
+@pytest.mark.parametrize("name", sorted(FAULTY.keys() - {"length-64-bit-sign", "http-in-stream", "data-after-close"}))
 def test_reads_on_after_a_fault(name: str) -> None:
     last = read(FAULTY[name] + write(PONG, b"next"))[-1]
     assert last == Frame(PONG, b"next")
@@ -277,9 +267,7 @@ def test_a_server_of_the_library_reads_what_is_written(frames: list[Frame]) -> N
     for frame in frames:
         server.receive_data(serialize(Frame(frame.opcode, frame.payload, frame.fin, masked=True)))
     received = [event for event in server.events_received() if isinstance(event, library.Frame)]
-    assert [(f.opcode, bytes(f.data), f.fin) for f in received] == [
-        (f.opcode, f.payload, f.fin) for f in frames
-    ]
+    assert [(f.opcode, bytes(f.data), f.fin) for f in received] == [(f.opcode, f.payload, f.fin) for f in frames]
 
 
 def test_a_mask_key_can_be_chosen() -> None:
@@ -298,18 +286,16 @@ def test_fragments_are_joined(frames: list[Frame]) -> None:
     joined = [item for item in assemble(MessageAssembler(), *frames) if isinstance(item, Message)]
     data = [frame for frame in frames if frame.opcode in (TEXT, BINARY, CONTINUATION)]
     assert b"".join(message.payload for message in joined) == b"".join(frame.payload for frame in data)
-    assert [message.text for message in joined] == [
-        f.opcode == TEXT for f in data if f.opcode != CONTINUATION
-    ]
+    assert [message.text for message in joined] == [f.opcode == TEXT for f in data if f.opcode != CONTINUATION]
     assert sum(message.frames for message in joined) == len(data)
     assert all(isinstance(message.value, str) == message.text for message in joined)
 
 
 def test_faulty_sequences_lose_only_themselves() -> None:
     assembler = MessageAssembler()
-    assert assemble(
-        assembler, Frame(CONTINUATION, b"x"), Frame(TEXT, b"a", fin=False), Frame(TEXT, b"b")
-    ) == [Message(True, b"b", 1)]
+    assert assemble(assembler, Frame(CONTINUATION, b"x"), Frame(TEXT, b"a", fin=False), Frame(TEXT, b"b")) == [
+        Message(True, b"b", 1)
+    ]
     assert assemble(assembler, Frame(TEXT, b"\xff")) == [Message(True, b"\xff", 1)]
 
 

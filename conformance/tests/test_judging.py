@@ -12,9 +12,7 @@ from roomproof_conformance.verdicts import Verdict
 
 
 def state(script: Script, judge: Judge, check: str = "X-1.a", role: str = "must") -> None:
-    script.add(
-        1.0, "", "statement", check=check, role=role, judge=judge.kind, params=judge.params(), says="so"
-    )
+    script.add(1.0, "", "statement", check=check, role=role, judge=judge.kind, params=judge.params(), says="so")
 
 
 def test_a_statement_is_judged_over_what_came_later_too() -> None:
@@ -53,3 +51,17 @@ def test_a_statement_of_another_version_is_an_error_in_words() -> None:
     script.add(1.0, "", "statement", check="X-1.a", role="must", judge="nobody", params={}, says="so")
     with pytest.raises(ValueError, match="cannot be judged by this version"):
         judge_statements(script.transcript)
+
+
+def test_a_client_closed_for_the_kits_own_lag_proves_nothing() -> None:
+    def found(noise: float) -> Verdict:
+        script = Script()
+        script.transcript.records.clear()
+        script.add(0.0, "", "case", checks=["X-1.a"], heartbeat={"timeout": 1.0, "code": 4001})
+        script.add(0.1, "", "noise", seconds=noise)
+        script.end(3.0, "a", code=4001)
+        state(script, Arrives("a", {"text": "x"}))
+        return judge_case(script.transcript, ["X-1.a"], lambda _: "MUST")["X-1.a"].verdict
+
+    assert found(0.1) is Verdict.FAIL
+    assert found(1.5) is Verdict.INCONCLUSIVE

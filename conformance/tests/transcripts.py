@@ -28,9 +28,7 @@ class Script:
         return self.add(t, conn, "event", kind=event_kind, fields=fields, tree=tree, rule="")
 
     def send(self, t: float, conn: str, text: str, *, user: str | None = None, room: str = "r") -> int:
-        return self.add(
-            t, conn, "op", op="send", ref=None, user=user or conn, args={"room": room, "text": text}
-        )
+        return self.add(t, conn, "op", op="send", ref=None, user=user or conn, args={"room": room, "text": text})
 
     def op(self, t: float, conn: str, op: str, **args: Any) -> int:
         return self.add(t, conn, "op", op=op, ref="q", user=conn, args=args)
@@ -44,9 +42,7 @@ class Script:
     def frame(self, t: float, conn: str, opcode: int, kind: str = "received", **data: Any) -> int:
         return self.add(t, conn, kind, opcode=opcode, **data)
 
-    def end(
-        self, t: float, conn: str, *, code: int | None = None, by: str = "server", how: str = "close"
-    ) -> int:
+    def end(self, t: float, conn: str, *, code: int | None = None, by: str = "server", how: str = "close") -> int:
         return self.add(t, conn, "end", how=how, code=code, reason="", clean=True, by=by)
 
     def mark(self, t: float) -> int:

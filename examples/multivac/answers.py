@@ -98,7 +98,5 @@ def load_answers(path: Path = ANSWERS_FILE) -> dict[str, Runnable]:
 def choose_runnable(runnable: dict[str, Runnable], key: str) -> Runnable:
     """How one answer is run; UsageFault names those that can be."""
     if key not in runnable:
-        raise UsageFault(
-            f"{key}: not an answer that can be run; {ANSWERS_FILE.name} has {', '.join(runnable)}"
-        )
+        raise UsageFault(f"{key}: not an answer that can be run; {ANSWERS_FILE.name} has {', '.join(runnable)}")
     return runnable[key]

@@ -35,9 +35,7 @@ def ensure(key: str, *, base: Path = ENVIRONMENTS, requirements: Path = REQUIREM
     try:
         wanted = hashlib.sha256(pins.read_bytes() + sys.version.encode()).hexdigest()
     except OSError as fault:
-        raise UsageFault(
-            f"{pins}: {fault.strerror}: every answer that is run needs its pins there"
-        ) from fault
+        raise UsageFault(f"{pins}: {fault.strerror}: every answer that is run needs its pins there") from fault
     if _complete(stamp, wanted):
         return python
     base.mkdir(parents=True, exist_ok=True)
@@ -62,9 +60,7 @@ def _complete(stamp: Path, wanted: str) -> bool:
 
 def _run(command: list[str], log: Path) -> None:
     with log.open("ab") as output:
-        status = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
-        ).returncode
+        status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False).returncode
     if status:
         lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
         last = next((line for line in reversed(lines) if line.strip()), "no output")
@@ -74,9 +70,7 @@ def _run(command: list[str], log: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 done, 2 usage."""
     parser = argparse.ArgumentParser(description="Make the environments of the answers beforehand.")
-    parser.add_argument(
-        "keys", nargs="*", metavar="KEY", help="model keys (all that can be run when none is given)"
-    )
+    parser.add_argument("keys", nargs="*", metavar="KEY", help="model keys (all that can be run when none is given)")
     options = parser.parse_args(arguments)
     try:
         runnable = load_answers()

@@ -31,12 +31,8 @@ def force_address(loop_class: Any, port: int) -> None:
     ) -> Any:
         asked = options.pop("port", asked)
         if options.get("sock") is not None:
-            raise SystemExit(
-                "launch: the script listens on a socket of its own, whose address cannot be forced"
-            )
-        print(
-            f"launch: {host!r} port {asked!r} replaced by {HOST!r} port {port}", file=sys.stderr, flush=True
-        )
+            raise SystemExit("launch: the script listens on a socket of its own, whose address cannot be forced")
+        print(f"launch: {host!r} port {asked!r} replaced by {HOST!r} port {port}", file=sys.stderr, flush=True)
         return await original(loop, protocol_factory, HOST, port, **options)
 
     loop_class.create_server = create_server

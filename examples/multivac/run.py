@@ -108,9 +108,7 @@ def one(key: str, options: argparse.Namespace) -> bool:
     known = known_findings(key)
     wrong = disagreements(result, known)
     left_out = [
-        r.check
-        for r in result.results
-        if r.conclusion.reason == "too-long" and r.check in {k.check for k in known}
+        r.check for r in result.results if r.conclusion.reason == "too-long" and r.check in {k.check for k in known}
     ]
     print(f"known by hand: {len(known)}; not confirmed: {len(wrong)}; left out for their long waits: {len(left_out)}")
     if options.twice:
@@ -125,16 +123,10 @@ def one(key: str, options: argparse.Namespace) -> bool:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; one clear line for what is missing."""
     parser = argparse.ArgumentParser(description="Judge the answers of the evaluation that run.")
-    parser.add_argument(
-        "--only", metavar="KEYS", help="model keys with commas between (default: all that run)"
-    )
-    parser.add_argument(
-        "--without-long-waits", action="store_true", help=f"leave out what must wait over {LONG:g} s"
-    )
+    parser.add_argument("--only", metavar="KEYS", help="model keys with commas between (default: all that run)")
+    parser.add_argument("--without-long-waits", action="store_true", help=f"leave out what must wait over {LONG:g} s")
     parser.add_argument("--twice", action="store_true", help="judge again and compare the verdicts")
-    parser.add_argument(
-        "--results", type=Path, default=DEFAULT_RESULTS, metavar="PATH", help="the results file"
-    )
+    parser.add_argument("--results", type=Path, default=DEFAULT_RESULTS, metavar="PATH", help="the results file")
     options = parser.parse_args(arguments)
     try:
         load_results(options.results)

@@ -62,9 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Becomes the server; returns only when it cannot: 2 with one line on standard error."""
     parser = argparse.ArgumentParser(description="Start one answer as it is (the kit's start hook).")
     parser.add_argument("key", metavar="KEY", help="model key")
-    parser.add_argument(
-        "--results", type=Path, default=DEFAULT_RESULTS, metavar="PATH", help="the results file"
-    )
+    parser.add_argument("--results", type=Path, default=DEFAULT_RESULTS, metavar="PATH", help="the results file")
     options = parser.parse_args(arguments)
     try:
         port, state, settings = request(os.environ)

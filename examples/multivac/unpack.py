@@ -178,9 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 done, 2 usage."""
     parser = argparse.ArgumentParser(description="Unpack answers of the evaluation, unchanged.")
     parser.add_argument("keys", nargs="*", metavar="KEY", help="model keys (all ten when none is given)")
-    parser.add_argument(
-        "--results", type=Path, default=DEFAULT_RESULTS, metavar="PATH", help="the results file"
-    )
+    parser.add_argument("--results", type=Path, default=DEFAULT_RESULTS, metavar="PATH", help="the results file")
     parser.add_argument("--into", type=Path, default=DEFAULT_SCRATCH, metavar="FOLDER", help="scratch folder")
     options = parser.parse_args(arguments)
     try:

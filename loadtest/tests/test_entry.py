@@ -31,8 +31,6 @@ def test_with_the_extra_it_says_that_nothing_was_run(
 
 def test_the_command_does_not_import_locust() -> None:
     code = "import sys; from roomproof_loadtest import entry; entry.main(); sys.exit('locust' in sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert len(done.stderr.splitlines()) == 1

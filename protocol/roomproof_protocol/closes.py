@@ -77,9 +77,7 @@ CLOSES: LazyTable[int, CloseCode] = LazyTable(_codes)
 @cache
 def close_blocks() -> tuple[CloseBlock, ...]:
     """Give the blocks of 100, in order."""
-    return tuple(
-        CloseBlock(row["first"], row["last"], _advices()[row["advice"]]) for row in table("closes")["blocks"]
-    )
+    return tuple(CloseBlock(row["first"], row["last"], _advices()[row["advice"]]) for row in table("closes")["blocks"])
 
 
 def close_advice(code: int | None) -> Advice:

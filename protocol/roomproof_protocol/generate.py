@@ -117,9 +117,7 @@ def _json(document: object) -> str:
 
 
 def _run(module: str, *arguments: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no message"]
         raise CannotGenerate(f"{TOOLS[module]} failed: {lines[-1]}")

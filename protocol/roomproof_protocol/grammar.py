@@ -154,7 +154,5 @@ def ecma_pattern(pattern: str) -> re.Pattern[str]:
     There `$` is the end of the string only, and `\\d` and `\\w` are ASCII. The schemas use nothing else in
     which the two languages differ (tested).
     """
-    translated = re.sub(
-        r"\\.|\[(?:\\.|[^\]\\])*\]|\$", lambda found: r"\Z" if found[0] == "$" else found[0], pattern
-    )
+    translated = re.sub(r"\\.|\[(?:\\.|[^\]\\])*\]|\$", lambda found: r"\Z" if found[0] == "$" else found[0], pattern)
     return re.compile(translated, re.ASCII)

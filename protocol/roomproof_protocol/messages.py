@@ -107,9 +107,7 @@ def _inline(node: Any, limits: Limits) -> Any:
         name = node["$ref"].rpartition("/")[2]
         node = schema_file("common.json")["$defs"][name] | {k: v for k, v in node.items() if k != "$ref"}
     bounds = {keyword: getattr(limits, name) for keyword, name in node.get("x-limit", {}).items()}
-    return {
-        key: value if key in _LITERAL else _inline(value, limits) for key, value in (node | bounds).items()
-    }
+    return {key: value if key in _LITERAL else _inline(value, limits) for key, value in (node | bounds).items()}
 
 
 _LITERAL = frozenset({"examples", "x-invalid-examples", "const", "enum", "default"})
@@ -154,16 +152,12 @@ def _validator_class(direction: Direction) -> Any:
         Draft202012Validator,
         {
             "pattern": on_string(
-                lambda pattern, value: (
-                    None if grammar.ecma_pattern(pattern).search(value) else f"must match {pattern}"
-                )
+                lambda pattern, value: None if grammar.ecma_pattern(pattern).search(value) else f"must match {pattern}"
             ),
             "required": required,
             # A request is brought to NFC by who reads it; what the server sends is in it already.
             "x-nfc": on_string(
-                lambda _, value: (
-                    "must be in NFC" if direction == "server" and value != grammar.nfc(value) else None
-                )
+                lambda _, value: "must be in NFC" if direction == "server" and value != grammar.nfc(value) else None
             ),
             "x-classes": on_string(lambda name, value: _CLASSES[name](value)),
             "x-utf8-bytes": on_string(

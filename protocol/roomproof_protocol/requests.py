@@ -35,9 +35,7 @@ def check_frame(frame: object, limits: Limits = DEFAULTS) -> dict[str, Any]:
     if not isinstance(type_, str):
         raise ProtocolError("invalid_message", "type must be a string", re=re, field="/type")
     if type_ not in client_types():
-        raise ProtocolError(
-            "unknown_type", f"a client may send {', '.join(client_types())}", re=re, field="/type"
-        )
+        raise ProtocolError("unknown_type", f"a client may send {', '.join(client_types())}", re=re, field="/type")
     if re is None:
         raise ProtocolError("invalid_message", "id must be 1-64 of A-Z a-z 0-9 . _ ~ -", field="/id")
     fault = next(faults("client", type_, frame, limits), None)

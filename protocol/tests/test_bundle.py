@@ -45,8 +45,6 @@ def test_the_asyncapi_document_has_every_message_and_a_reply_for_every_request()
     assert ASYNCAPI["channels"]["socket"]["address"] == ENDPOINT
     names = sorted(message["name"] for message in ASYNCAPI["components"]["messages"].values())
     assert names == sorted([*client_types(), *server_types()])
-    received = {
-        name for name, operation in ASYNCAPI["operations"].items() if operation["action"] == "receive"
-    }
+    received = {name for name, operation in ASYNCAPI["operations"].items() if operation["action"] == "receive"}
     assert received == set(client_types())
     assert all(len(ASYNCAPI["operations"][name]["reply"]["messages"]) == 2 for name in received)

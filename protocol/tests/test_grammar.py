@@ -109,18 +109,14 @@ def test_texts_that_pass(text: str) -> None:
     assert grammar.text_fault(text, 4096) is None
 
 
-@pytest.mark.parametrize(
-    "text", ["", "\0", "a\r", "\x0b", "\x1f", "\x7f", "\x80", "\x9f", "\ud800", "x\udfff"]
-)
+@pytest.mark.parametrize("text", ["", "\0", "a\r", "\x0b", "\x1f", "\x7f", "\x80", "\x9f", "\ud800", "x\udfff"])
 def test_texts_that_do_not_pass(text: str) -> None:
     code, reason = grammar.text_fault(text, 4096) or ("", "")
     assert code == "invalid_text"
     assert reason
 
 
-@pytest.mark.parametrize(
-    ("text", "size"), [("a" * 8, 8), ("é" * 4, 8), ("\U0001f642" * 2, 8), ("\uffff" * 3, 9)]
-)
+@pytest.mark.parametrize(("text", "size"), [("a" * 8, 8), ("é" * 4, 8), ("\U0001f642" * 2, 8), ("\uffff" * 3, 9)])
 def test_texts_are_measured_in_bytes(text: str, size: int) -> None:
     assert grammar.utf8_length(text) == size
     assert grammar.text_fault(text, size) is None

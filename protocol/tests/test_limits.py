@@ -11,9 +11,7 @@ from roomproof_protocol.data import table
 def flat(value: Any, path: str = "") -> dict[str, Any]:
     if not isinstance(value, dict):
         return {path: value}
-    return {
-        k: v for name, inner in value.items() for k, v in flat(inner, f"{path}.{name}".strip(".")).items()
-    }
+    return {k: v for name, inner in value.items() for k, v in flat(inner, f"{path}.{name}".strip(".")).items()}
 
 
 def test_the_dataclass_is_the_table() -> None:
@@ -35,9 +33,7 @@ def test_fixed_numbers_are_those_that_cannot_be_changed() -> None:
     for row in table("limits")["limits"]:
         if row.get("fixed"):
             assert Limits.from_mapping({row["name"]: row["default"]}) == DEFAULTS
-            with pytest.raises(
-                ValueError, match=f"limit {row['name']} is fixed at .* by {row['requirement']}"
-            ):
+            with pytest.raises(ValueError, match=f"limit {row['name']} is fixed at .* by {row['requirement']}"):
                 Limits.from_mapping({row["name"]: row["default"] - 1})
 
 

@@ -67,9 +67,7 @@ MEMBERS = sorted({name for type_ in client_types() for name in schema("client", 
         ('{"type":"ping","id":"7","id":"8"}', "invalid_json", None, None),
     ],
 )
-def test_what_is_refused_and_how(
-    frame: str, code: str, re: str | None, field: str | None, refusal: Refusal
-) -> None:
+def test_what_is_refused_and_how(frame: str, code: str, re: str | None, field: str | None, refusal: Refusal) -> None:
     error = refusal(parse_request, frame)
     assert (error.code, error.re, error.field) == (code, re, field)
     assert not error.fatal
@@ -89,9 +87,7 @@ def test_unknown_members_are_dropped_whatever_they_hold() -> None:
 
 
 def test_integers_come_out_as_integers() -> None:
-    request = parse_request(
-        '{"type":"join","id":"7","room":"a","history":1e1,"after":{"epoch":"e","seq":-0.0}}'
-    )
+    request = parse_request('{"type":"join","id":"7","room":"a","history":1e1,"after":{"epoch":"e","seq":-0.0}}')
     assert request["history"] == 10
     assert isinstance(request["history"], int)
     assert str(request["after"]["seq"]) == "0"
@@ -113,9 +109,7 @@ def test_examples_come_out_as_they_went_in(example: tuple[Direction, str, Any]) 
         assert parse_request(encode(message)) == message
 
 
-def test_invalid_examples_get_their_code(
-    invalid_example: tuple[Direction, str, Any], refusal: Refusal
-) -> None:
+def test_invalid_examples_get_their_code(invalid_example: tuple[Direction, str, Any], refusal: Refusal) -> None:
     direction, _, example = invalid_example
     if direction == "client":
         error = refusal(parse_request, json.dumps(example["value"]))
@@ -147,9 +141,7 @@ def test_bytes_give_a_request_or_an_error(frame: str | bytes) -> None:
 
 
 @given(st.sampled_from(EXAMPLES), st.dictionaries(st.sampled_from(MEMBERS) | STRINGS, ODD, max_size=3))
-def test_altered_requests_give_a_request_or_an_error(
-    example: dict[str, Any], members: dict[str, Any]
-) -> None:
+def test_altered_requests_give_a_request_or_an_error(example: dict[str, Any], members: dict[str, Any]) -> None:
     holds(json.dumps(example | members))
 
 

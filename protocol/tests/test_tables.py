@@ -39,8 +39,7 @@ def test_a_table_is_what_its_closed_schema_says(name: str) -> None:
     Draft202012Validator.check_schema(form(name))
     assert all(part["additionalProperties"] is False for part in objects(form(name)))
     errors = [
-        f"{error.json_path}: {error.message}"
-        for error in Draft202012Validator(form(name)).iter_errors(table(name))
+        f"{error.json_path}: {error.message}" for error in Draft202012Validator(form(name)).iter_errors(table(name))
     ]
     assert errors == []
 
@@ -89,8 +88,6 @@ def test_requirements_that_are_named_exist() -> None:
 
 def test_codes_that_sentences_name_are_in_the_tables() -> None:
     sentences = " ".join(row.text for row in requirements())
-    assert {int(code) for code in re.findall(r"\b(?:10[01][0-9]|4[0-9]{3})\b", sentences)} - {1000} <= set(
-        CLOSES
-    )
+    assert {int(code) for code in re.findall(r"\b(?:10[01][0-9]|4[0-9]{3})\b", sentences)} - {1000} <= set(CLOSES)
     gives = set(re.findall(r"(?:give|gives|gets?|a fatal|answered) (?:non-fatal )?`([a-z_]+)`", sentences))
     assert gives - {"left", "removed", "sent", "welcome"} <= set(ERRORS)

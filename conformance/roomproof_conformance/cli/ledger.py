@@ -126,18 +126,14 @@ def judge_file(file: str) -> int:
         if not transcript.records or transcript.records[0].kind != "case":
             raise ValueError(f"{file}: does not begin with a record of kind case")
         checks = transcript.records[0].data["checks"]
-        conclusions = judge_case(
-            transcript, checks, lambda check: levels.get(check.partition(".")[0], "MUST")
-        )
+        conclusions = judge_case(transcript, checks, lambda check: levels.get(check.partition(".")[0], "MUST"))
     except (ValueError, UnicodeDecodeError) as error:
         return fail(str(error), EXIT_USAGE)
     for check, conclusion in conclusions.items():
         click.echo(f"{conclusion.verdict.value:<13} {check}")
         if conclusion.judged is not None and conclusion.verdict is not Verdict.PASS:
             finding = conclusion.judged.finding
-            click.echo(
-                f"    {conclusion.judged.sentence}\n    expected: {finding.expected}\n    seen: {finding.seen}"
-            )
+            click.echo(f"    {conclusion.judged.sentence}\n    expected: {finding.expected}\n    seen: {finding.seen}")
     return int(any(c.verdict is Verdict.FAIL for c in conclusions.values()))
 
 

@@ -116,9 +116,7 @@ def cli() -> None:
     metavar="FOLDER",
     help="Write every conversation as JSON lines.",
 )
-@click.option(
-    "--verbose", "-v", is_flag=True, help="Show every check, not only one line for each requirement."
-)
+@click.option("--verbose", "-v", is_flag=True, help="Show every check, not only one line for each requirement.")
 def run_command(**options: Any) -> None:
     """Judge the server at URL (ws:// or wss://), or the one that --hooks starts."""
     from .run_command import execute

@@ -47,20 +47,10 @@ async def _interruptible(runner: Runner) -> None:
         await task
     except asyncio.CancelledError:  # cancelled before it could begin
         runner.result.interrupted = True
-    except BaseExceptionGroup as group:
-        raise next(_leaves(group)) from None
     finally:
         await asyncio.shield(runner.stop_all())
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Any:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
 
 
 def make_plan(options: dict[str, Any]) -> Plan:

@@ -32,9 +32,7 @@ class Identity:
     """Absent: the server knows connections only, and its users have no names."""
 
     unique: bool = False  # two users cannot have one identity
-    shared: bool = (
-        False  # one user may be there on two connections: by the captured `token`, else by the same nick
-    )
+    shared: bool = False  # one user may be there on two connections: by the captured `token`, else by the same nick
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,10 +49,7 @@ class _Compiler:
         self.data: dict[str, Any] = source.data
         self.codec = self._codec()
         self.captured = frozenset(
-            name
-            for steps in self.data["actions"].values()
-            for step in steps
-            for name in step.get("capture", ())
+            name for steps in self.data["actions"].values() for step in steps for name in step.get("capture", ())
         )
         self.common = ALWAYS | self.captured | frozenset(self.data.get("variables", ()))
 
@@ -95,9 +92,7 @@ class _Compiler:
             raise self.source.error(
                 ("codec",), f"the codec {name!r} is not part of this version; it has {', '.join(CODECS)}"
             )
-        raise self.source.error(
-            ("codec",), f"unknown codec {name!r}{did_you_mean(name, [*CODECS, *PLANNED])}"
-        )
+        raise self.source.error(("codec",), f"unknown codec {name!r}{did_you_mean(name, [*CODECS, *PLANNED])}")
 
     def _target(self, connect: Mapping[str, Any]) -> Template:
         if "url" in connect and "path" in connect:
@@ -131,8 +126,7 @@ class _Compiler:
 
     def _actions(self) -> dict[str, tuple[Step, ...]]:
         actions = {
-            action: self._steps(steps, action, ("actions", action))
-            for action, steps in self.data["actions"].items()
+            action: self._steps(steps, action, ("actions", action)) for action, steps in self.data["actions"].items()
         }
         setup = self.data.get("claims", {}).get("rate_limit", {}).get("setup")
         if setup is not None:
@@ -241,8 +235,7 @@ class _Compiler:
 
     def _expressions(self, raw: Mapping[str, str], place: Place) -> tuple[tuple[str, Expression], ...]:
         return tuple(
-            (name, self._checked(compile_expression, text, place=(*place, name)))
-            for name, text in raw.items()
+            (name, self._checked(compile_expression, text, place=(*place, name))) for name, text in raw.items()
         )
 
     def _checked(self, make: Any, raw: Any, place: Place) -> Any:

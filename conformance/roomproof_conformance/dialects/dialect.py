@@ -227,9 +227,7 @@ class Dialect:
                 base = str(Template(base, frozenset(filling)).render(filling))
             scheme, netloc, typed, query, _ = urlsplit(base)
             if scheme not in ("ws", "wss") or not netloc:
-                raise DialectError(
-                    f"{base!r} is no WebSocket address: expected ws:// or wss://, host and port"
-                )
+                raise DialectError(f"{base!r} is no WebSocket address: expected ws:// or wss://, host and port")
             path, _, own_query = str(self._target.render(filling)).partition("?")
         except (BadPart, ValueError) as error:
             raise DialectError(f"{self.name}: no address for {base!r}: {error}") from None

@@ -50,13 +50,9 @@ def parse_path(text: str) -> tuple[_Step, ...]:
     while at < len(text):
         found = _SEGMENT.match(text, at)
         if not found:
-            raise BadPart(
-                f"bad path {text!r} at {text[at:]!r}: expected names joined by dots and [positions]"
-            )
+            raise BadPart(f"bad path {text!r} at {text[at:]!r}: expected names joined by dots and [positions]")
         index, double, single, name = found.groups()
-        steps.append(
-            int(index) if index is not None else next(s for s in (double, single, name) if s is not None)
-        )
+        steps.append(int(index) if index is not None else next(s for s in (double, single, name) if s is not None))
         at = found.end()
     if not steps:
         raise BadPart("empty path; '.' is the whole event")
@@ -96,9 +92,7 @@ def _arguments(raw: str, name: str) -> list[Any]:
     while at < len(raw):
         found = _ARGUMENT.match(raw, at)
         if not found:
-            raise BadPart(
-                f"bad argument of filter {name!r} at {raw[at:]!r}: expected quoted text or a number"
-            )
+            raise BadPart(f"bad argument of filter {name!r} at {raw[at:]!r}: expected quoted text or a number")
         double, single, number = found.groups()
         values.append(next((s for s in (double, single) if s is not None), None))
         if number is not None:
@@ -146,9 +140,7 @@ class Expression:
     filters: tuple[Callable[[Any], Any], ...] = ()
 
     def __call__(self, value: Any) -> Any:
-        return (
-            apply_filters(self.filters, walk(self.steps, value)) if self.filters else walk(self.steps, value)
-        )
+        return apply_filters(self.filters, walk(self.steps, value)) if self.filters else walk(self.steps, value)
 
 
 def apply_filters(filters: Iterable[Callable[[Any], Any]], value: Any) -> Any:

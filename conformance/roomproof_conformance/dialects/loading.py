@@ -223,9 +223,7 @@ def find(path_or_name: str | Path) -> tuple[str, str]:
     except FileNotFoundError:
         is_path = "/" in name or name.endswith((".yaml", ".yml"))
         kind = "no such file" if is_path else "no built-in dialect and no file of this name"
-        raise DialectError(
-            f"{name}: {kind}{did_you_mean(name, built_in()).replace('known', 'built in')}"
-        ) from None
+        raise DialectError(f"{name}: {kind}{did_you_mean(name, built_in()).replace('known', 'built in')}") from None
     except UnicodeDecodeError:
         raise DialectError(f"{name}: not UTF-8 text") from None
     except OSError as error:

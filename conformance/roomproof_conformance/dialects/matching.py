@@ -33,9 +33,7 @@ LOGIC = frozenset({"not", "any_of", "all_of", "members"})
 
 _TYPES: dict[str, Callable[[Any], bool]] = {
     "string": lambda v: isinstance(v, str),
-    "integer": lambda v: (
-        not isinstance(v, bool) and (isinstance(v, int) or (isinstance(v, float) and v.is_integer()))
-    ),
+    "integer": lambda v: not isinstance(v, bool) and (isinstance(v, int) or (isinstance(v, float) and v.is_integer())),
     "number": lambda v: isinstance(v, (int, float)) and not isinstance(v, bool),
     "boolean": lambda v: isinstance(v, bool),
     "null": lambda v: v is None,
@@ -327,9 +325,7 @@ def _compile_test(key: str, raw: Any, known: Container[str] | None) -> Pattern:
         return _Any([_equal(item, known) for item in raw])
     if key == "re":
         if not isinstance(raw, str):
-            raise BadPart(
-                f"'re' takes a regular expression, got {raw!r}; a member called re is members: {{re: …}}"
-            )
+            raise BadPart(f"'re' takes a regular expression, got {raw!r}; a member called re is members: {{re: …}}")
         regex = compile_regex(raw)
         return _Test(lambda v: isinstance(v, str) and regex.search(v) is not None, f"text matching /{raw}/")
     if key == "exists":
@@ -381,8 +377,7 @@ def covers(wide: Any, narrow: Any) -> bool:
     if not wide:
         return bool(narrow.keys() - LOGIC)
     return all(
-        key in narrow and (wide[key] == narrow[key] if key in LOGIC else covers(wide[key], narrow[key]))
-        for key in wide
+        key in narrow and (wide[key] == narrow[key] if key in LOGIC else covers(wide[key], narrow[key])) for key in wide
     )
 
 

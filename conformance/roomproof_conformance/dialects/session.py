@@ -94,9 +94,7 @@ class Session:
         given = {name: value for name, value in args.items() if value is not None}
         for name in given:
             if name not in ARGUMENTS[action] and name not in _IDS:
-                raise DialectError(
-                    f"{action} takes no argument {name!r}{did_you_mean(name, ARGUMENTS[action])}"
-                )
+                raise DialectError(f"{action} takes no argument {name!r}{did_you_mean(name, ARGUMENTS[action])}")
         room = given.get("room")
         if room is not None:
             bound = self.dialect.room_in_url and self.room is not None and room != self.room
@@ -180,9 +178,7 @@ class Exchange:
         "ref",
     )
 
-    def __init__(
-        self, session: Session, action: str, steps: tuple[Step, ...], given: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, session: Session, action: str, steps: tuple[Step, ...], given: Mapping[str, Any]) -> None:
         self.action = action
         self.outgoing: list[Outgoing] = []
         self.done = False

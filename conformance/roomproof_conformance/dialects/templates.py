@@ -132,9 +132,7 @@ def _compile_text(
     if not holes:
         whole = "".join(str(part) for part in parts)
         return None if whole == text else lambda variables: whole
-    return lambda variables: "".join(
-        part if isinstance(part, str) else _inline(part(variables)) for part in parts
-    )
+    return lambda variables: "".join(part if isinstance(part, str) else _inline(part(variables)) for part in parts)
 
 
 def _parts(text: str) -> Iterator[str | Placeholder]:

@@ -44,16 +44,12 @@ class Ends(Judge):
             expected += f", within {self.latest:g} s"
         end = self._end
         if end is None or end.data["by"] != "server":
-            return Finding(
-                "broken", expected, f"still open after {self.last - self._start:.2f} s", (self.after,)
-            )
+            return Finding("broken", expected, f"still open after {self.last - self._start:.2f} s", (self.after,))
         seen, evidence = how_it_ended(end), (self.after, end.index)
         took = end.t - self._start
         if self.earliest is not None and took < self.earliest:
             unclear = self.earliest - took <= self.noise
-            return Finding(
-                "unclear" if unclear else "broken", expected, f"{seen}, {took:.2f} s after", evidence
-            )
+            return Finding("unclear" if unclear else "broken", expected, f"{seen}, {took:.2f} s after", evidence)
         if self.latest is not None and (outcome := self.bounded(took, self.latest)) != "holds":
             return Finding(outcome, expected, f"{seen}, {took:.2f} s after", evidence)
         closed = end.data["how"] == "close"
@@ -185,9 +181,7 @@ class Pongs(Judge):
         elif self._sent is None or record.conn != self.conn:
             return
         elif record.kind == "received" and record.data["opcode"] == 10 and self._pong is None:
-            same = all(
-                record.data.get(key) == self._sent.data.get(key) for key in ("text", "base64", "length")
-            )
+            same = all(record.data.get(key) == self._sent.data.get(key) for key in ("text", "base64", "length"))
             if same:
                 self._pong = record
             else:
@@ -203,13 +197,9 @@ class Pongs(Judge):
                 seen += f", one with {shown(self._wrong.data.get('text') or self._wrong.data.get('base64') or '')!r}"
             if self._end is not None:
                 seen += f"; {how_it_ended(self._end)}"
-            return Finding(
-                "broken", expected, seen, (self.ping, *([self._wrong.index] if self._wrong else []))
-            )
+            return Finding("broken", expected, seen, (self.ping, *([self._wrong.index] if self._wrong else [])))
         took = self._pong.t - self._sent.t
-        return Finding(
-            self.bounded(took, self.within), expected, f"after {took:.3f} s", (self.ping, self._pong.index)
-        )
+        return Finding(self.bounded(took, self.within), expected, f"after {took:.3f} s", (self.ping, self._pong.index))
 
 
 @dataclass
@@ -233,9 +223,7 @@ class Silent(Judge):
         expected = f"nothing more on {self.conn}"
         if self._frame is None:
             return Finding("holds", expected, "nothing")
-        return Finding(
-            "broken", expected, f"got {shown(self._frame.data.get('text', ''))}", (self._frame.index,)
-        )
+        return Finding("broken", expected, f"got {shown(self._frame.data.get('text', ''))}", (self._frame.index,))
 
 
 @dataclass

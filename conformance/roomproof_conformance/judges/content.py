@@ -61,9 +61,7 @@ class Arrives(Judge):
         return len(self._hits) > self.count
 
     def end(self) -> Finding:
-        expected = (
-            f"{'at least ' if self.at_least else ''}{_times(self.count)} {shown(self.where)} on {self.conn}"
-        )
+        expected = f"{'at least ' if self.at_least else ''}{_times(self.count)} {shown(self.where)} on {self.conn}"
         hits = self._hits
         evidence = tuple(r.index for r in hits[:5])
         if len(hits) < self.count:
@@ -77,16 +75,12 @@ class Arrives(Judge):
                 evidence += tuple(r.index for r in self._others)
             return Finding("broken", expected, seen, evidence)
         if len(hits) > self.count and not self.at_least:
-            return Finding(
-                "broken", expected, f"{_times(len(hits))}: {shown(hits[-1].event.tree)} again", evidence
-            )
+            return Finding("broken", expected, f"{_times(len(hits))}: {shown(hits[-1].event.tree)} again", evidence)
         if self.within is not None and hits:
             took = hits[0].t - self._start
             outcome = self.bounded(took, self.within)
             if outcome != "holds":
-                return Finding(
-                    outcome, f"{expected} within {self.within:g} s", f"it came after {took:.2f} s", evidence
-                )
+                return Finding(outcome, f"{expected} within {self.within:g} s", f"it came after {took:.2f} s", evidence)
         return Finding("holds", expected, f"{_times(len(hits))}", evidence)
 
 
@@ -189,13 +183,7 @@ class Replied(Judge):
         wanted = "an answer" if self.ok is None else "success" if self.ok else "a refusal"
         expected = f"{what}: {wanted}" + (f" matching {shown(self.where)}" if self.where is not None else "")
         began, reply, event = self._began, self._reply, self._event
-        if (
-            began
-            and reply
-            and reply.data.get("event") is None
-            and self.where is None
-            and reply.data["ok"] == self.ok
-        ):
+        if began and reply and reply.data.get("event") is None and self.where is None and reply.data["ok"] == self.ok:
             return Finding("holds", expected, "no answer is promised", (began.index,))
         if began is None or reply is None or event is None:
             seen = "no answer" if began is None else f"no answer in {self.last - began.t:.2f} s"
@@ -214,9 +202,7 @@ class Replied(Judge):
             took = event.t - began.t
             outcome = self.bounded(took, self.within)
             if outcome != "holds":
-                return Finding(
-                    outcome, f"{expected} within {self.within:g} s", f"it came after {took:.2f} s", evidence
-                )
+                return Finding(outcome, f"{expected} within {self.within:g} s", f"it came after {took:.2f} s", evidence)
         return Finding("holds", expected, shown(event.event.tree), evidence)
 
 
@@ -242,9 +228,7 @@ class Shows(Judge):
         difference = explain(self.where, view(self._event.event))
         if difference is None:
             return Finding("holds", expected, shown(self._event.event.tree), (self.record,))
-        return Finding(
-            "broken", expected, f"{difference}; got {shown(self._event.event.tree)}", (self.record,)
-        )
+        return Finding("broken", expected, f"{difference}; got {shown(self._event.event.tree)}", (self.record,))
 
 
 @dataclass
@@ -291,9 +275,7 @@ class History(Judge):
             expected = f"the newest at most {bound} of {len(self.texts)} messages, oldest first, without gaps"
             right = len(got) <= bound and len(got) >= min(self.at_least, len(self.texts))
             right = right and got == self.texts[len(self.texts) - len(got) :]
-            return Finding(
-                "holds" if right else "broken", expected, _difference(self.texts[-bound:], got), evidence
-            )
+            return Finding("holds" if right else "broken", expected, _difference(self.texts[-bound:], got), evidence)
         expected = f"exactly {len(self.texts)} messages: {_ends(self.texts)}"
         if got == self.texts:
             return Finding("holds", expected, f"{len(got)} messages", evidence)

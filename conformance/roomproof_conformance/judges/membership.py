@@ -31,11 +31,7 @@ class Hears(Judge):
     def step(self, record: Record) -> None:
         if record.index == self.after:
             self._start = record.t
-        if (
-            record.kind == "op"
-            and record.data["op"] == "send"
-            and record.data["args"].get("text") in self.texts
-        ):
+        if record.kind == "op" and record.data["op"] == "send" and record.data["args"].get("text") in self.texts:
             self._sent[record.data["args"]["text"]] = record
         elif record.conn != self.conn:
             return
@@ -64,14 +60,12 @@ class Hears(Judge):
         heard = f"last heard {last.t - self._start:.1f} s after its last frame" if last else "heard nothing"
         seen = f"{heard}; missed what was sent {missed[0].t - self._start:.1f} s after it"
         seen += f"; {how_it_ended(self._end)}" if self._end else "; its socket is still open"
-        return Finding(
-            "broken", expected, seen, tuple(r.index for r in (last, missed[0], self._end) if r is not None)
-        )
+        return Finding("broken", expected, seen, tuple(r.index for r in (last, missed[0], self._end) if r is not None))
 
 
 @dataclass
 class SpreadPings(Judge):
-    """The first Pings of the connections, counted from each one's handshake, fall into I/2..I and not all together."""
+    """The first Pings of the connections, counted from each one's welcome, fall into I/2..I and not all together."""
 
     conns: list[str]
     interval: float
@@ -81,9 +75,9 @@ class SpreadPings(Judge):
     def step(self, record: Record) -> None:
         if record.conn not in self.conns:
             return
-        if record.kind == "handshake":
+        if record.kind == "event" and record.data["kind"] == "welcome":
             self._opened[record.conn] = record.t
-        elif record.kind == "received" and record.data["opcode"] == 9:
+        elif record.kind == "received" and record.data["opcode"] == 9 and record.conn in self._opened:
             self._first.setdefault(record.conn, record)
 
     def end(self) -> Finding:
@@ -146,7 +140,7 @@ class TicksWhenIdle(Judge):
 
 @dataclass
 class KeptWhileSending(Judge):
-    """`conn` stays open while it sends frames at most `timeout` seconds apart, from record `after` to `until` (BEAT-6)."""
+    """`conn` stays open while it sends frames at most `timeout` seconds apart, from `after` to `until` (BEAT-6)."""
 
     conn: str
     timeout: float

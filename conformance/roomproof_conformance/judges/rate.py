@@ -55,9 +55,7 @@ class Attempts:
         self.last = record.t
         if record.kind == "op" and record.data["op"] == "send":
             args = record.data["args"]
-            attempt = Attempt(
-                record.index, record.conn, record.data.get("user", record.conn), args["text"], record.t
-            )
+            attempt = Attempt(record.index, record.conn, record.data.get("user", record.conn), args["text"], record.t)
             self.all.append(attempt)
             self._by_op[record.index] = attempt
             self._by_text[attempt.text] = attempt
@@ -104,9 +102,7 @@ class Attempts:
         else:
             self._settle(attempt, "other", record)
 
-    def _settle(
-        self, attempt: Attempt, outcome: Literal["admitted", "refused", "other"], record: Record
-    ) -> None:
+    def _settle(self, attempt: Attempt, outcome: Literal["admitted", "refused", "other"], record: Record) -> None:
         attempt.outcome, attempt.r, attempt.evidence = outcome, record.t, record.index
         self._open[attempt.conn] = [a for a in self._open[attempt.conn] if a is not attempt]
 
@@ -150,25 +146,18 @@ class AtMost(_Rate):
         admitted = [a for a in attempts if a.outcome == "admitted" and a.r is not None]
         most: list[Attempt] = []
         for first in admitted:
-            inside = [
-                a for a in admitted if a.s >= first.s and a.r is not None and a.r - first.s < self.per - GRAIN
-            ]
+            inside = [a for a in admitted if a.s >= first.s and a.r is not None and a.r - first.s < self.per - GRAIN]
             if len(inside) > len(most):
                 most = inside
         if len(most) > self.allow:
             span = max(a.r or 0.0 for a in most) - min(a.s for a in most)
-            return Finding(
-                "broken", expected, f"{len(most)} admitted within {span:.3f} s", self._evidence(most)
-            )
+            return Finding("broken", expected, f"{len(most)} admitted within {span:.3f} s", self._evidence(most))
         tested = any(
-            sum(1 for a in attempts if first.s <= a.s and (a.r or a.s) - first.s < self.per - GRAIN)
-            > self.allow
+            sum(1 for a in attempts if first.s <= a.s and (a.r or a.s) - first.s < self.per - GRAIN) > self.allow
             for first in attempts
         )
         if not tested:
-            return Finding(
-                "unclear", expected, f"{len(attempts)} attempts never came close enough together to tell"
-            )
+            return Finding("unclear", expected, f"{len(attempts)} attempts never came close enough together to tell")
         return Finding(
             "holds",
             expected,
@@ -186,22 +175,13 @@ class BurstRefused(_Rate):
         expected = f"{self.allow} admitted, {extra} refused for the rate"
         if not attempts:
             return Finding("unclear", expected, "nothing was sent")
-        span = max(a.r if a.r is not None else self._attempts.last for a in attempts) - min(
-            a.s for a in attempts
-        )
-        counts = {
-            name: sum(a.outcome == name for a in attempts)
-            for name in ("admitted", "refused", "other", "open")
-        }
-        seen = ", ".join(
-            f"{n} {'without outcome' if name == 'open' else name}" for name, n in counts.items() if n
-        )
+        span = max(a.r if a.r is not None else self._attempts.last for a in attempts) - min(a.s for a in attempts)
+        counts = {name: sum(a.outcome == name for a in attempts) for name in ("admitted", "refused", "other", "open")}
+        seen = ", ".join(f"{n} {'without outcome' if name == 'open' else name}" for name, n in counts.items() if n)
         if counts["admitted"] == self.allow and counts["refused"] == extra:
             return Finding("holds", expected, seen, self._evidence(attempts))
         if counts["open"] == 0 and span >= self.per - GRAIN:
-            return Finding(
-                "unclear", expected, f"{seen}; the burst took {span:.2f} s", self._evidence(attempts)
-            )
+            return Finding("unclear", expected, f"{seen}; the burst took {span:.2f} s", self._evidence(attempts))
         if counts["refused"] > extra and counts["open"] == 0 and counts["other"] == 0:
             seen += ": fewer were admitted than allowed"
         return Finding("broken", expected, seen, self._evidence(attempts))
@@ -212,9 +192,7 @@ class MustAdmit(_Rate):
     """No attempt is refused for its rate while fewer than `allow` admissions could stand in its window."""
 
     def end(self) -> Finding:
-        expected = (
-            f"an attempt with fewer than {self.allow} admissions in the {self.per:g} s before it is admitted"
-        )
+        expected = f"an attempt with fewer than {self.allow} admissions in the {self.per:g} s before it is admitted"
         attempts = self._attempts.all
         mine = chosen(attempts, self.ops)
         if not mine or all(a.outcome == "open" for a in mine):
@@ -226,9 +204,7 @@ class MustAdmit(_Rate):
                 continue
             before = [a for a in admitted if a.s < attempt.r and (a.r or 0.0) > attempt.s - self.per - GRAIN]
             if len(before) < self.allow:
-                seen = (
-                    f"refused at {attempt.r:.3f} s with {len(before)} admissions that can stand in its window"
-                )
+                seen = f"refused at {attempt.r:.3f} s with {len(before)} admissions that can stand in its window"
                 return Finding("broken", expected, seen, self._evidence([*before, attempt]))
         stuck = [a for a in mine if a.outcome == "open"]
         if stuck:
@@ -248,16 +224,14 @@ class Paced(_Rate):
         attempts = chosen(self._attempts.all, self.ops)
         settled = [a for a in attempts if a.r is not None]
         if len(settled) < 2:
-            return Finding(
-                "unclear", "an outcome of each attempt", f"{len(settled)} of {len(attempts)} settled"
-            )
+            return Finding("unclear", "an outcome of each attempt", f"{len(settled)} of {len(attempts)} settled")
         trip = max(a.r - a.s for a in settled if a.r is not None)
         gap = max((b.s - a.s for a, b in pairwise(attempts)), default=0.0)
         least = self.allow * int(self.seconds // (self.per + gap + trip + GRAIN))
         admitted = [a for a in attempts if a.outcome == "admitted"]
         expected = f"at least {least} of the attempts in {self.seconds:g} s admitted"
         seen = f"{len(admitted)} of {len(attempts)} admitted"
-        if least < self.allow:
+        if least <= self.allow:
             return Finding("unclear", expected, f"{seen}; the attempts were too few or too slow to tell")
         outcome: Outcome = "holds" if len(admitted) >= least else "broken"
         if outcome == "broken" and self.noise > self.per / 4:

@@ -43,12 +43,8 @@ class Order(Judge):
                 seen = f"{len(self._got)} came; the first missing is {shown(wanted, 40)}"
                 return Finding("broken", expected, seen, tuple(self._evidence[-2:]))
             if self._got[position] != wanted:
-                seen = (
-                    f"at place {position + 1} came {shown(self._got[position], 40)}, not {shown(wanted, 40)}"
-                )
-                return Finding(
-                    "broken", expected, seen, tuple(self._evidence[max(0, position - 1) : position + 2])
-                )
+                seen = f"at place {position + 1} came {shown(self._got[position], 40)}, not {shown(wanted, 40)}"
+                return Finding("broken", expected, seen, tuple(self._evidence[max(0, position - 1) : position + 2]))
         seen = f"{len(self._got)} came: {shown(self._got[-1], 40)} again"
         return Finding("broken", expected, seen, tuple(self._evidence[-2:]))
 
@@ -184,9 +180,7 @@ class Seam(Judge):
         missing = [text for text in self.texts if text not in both]
         seen = f"{len(self._past)} as history, {len(self._live)} live"
         if twice:
-            return Finding(
-                "broken", expected, f"{seen}; twice: {shown(twice[0], 40)}", tuple(self._evidence[:3])
-            )
+            return Finding("broken", expected, f"{seen}; twice: {shown(twice[0], 40)}", tuple(self._evidence[:3]))
         if missing:
             seen += f"; {len(missing)} missing, first {shown(missing[0], 40)}"
             return Finding("broken", expected, seen, tuple(self._evidence[:3]))

@@ -98,11 +98,7 @@ class _Evidence:
 
 def _size(line: Line | Gap) -> int:
     """About how many bytes a line of a listing takes on the page."""
-    return (
-        120
-        if isinstance(line, Gap)
-        else 250 + 2 * len(line.text(LONG).encode()) + 2 * len(line.label.encode())
-    )
+    return 120 if isinstance(line, Gap) else 250 + 2 * len(line.text(LONG).encode()) + 2 * len(line.label.encode())
 
 
 def render(result: RunResult) -> str:

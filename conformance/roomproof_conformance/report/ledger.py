@@ -105,9 +105,7 @@ def ledger(result: RunResult) -> Ledger:
         elif known.id in unchecked:
             remark = "no check yet"
         mine = tuple(checks.pop(known.id, ()))
-        areas.setdefault(known.group, []).append(
-            Row(known.id, known.level, known.text, mine, "" if mine else remark)
-        )
+        areas.setdefault(known.group, []).append(Row(known.id, known.level, known.text, mine, "" if mine else remark))
     for unknown, mine_too in checks.items():
         first = mine_too[0]
         areas.setdefault(first.group, []).append(Row(unknown, first.level, first.sentence, tuple(mine_too)))
@@ -144,9 +142,7 @@ def by_care(verdicts: Iterable[Verdict]) -> Mapping[Verdict, int]:
 
 def in_need_of_a_look(result: RunResult) -> list[CheckResult]:
     """Red and doubtful checks that have something to show, the gravest first; the rest is in `unjudged`."""
-    grave = result.having(
-        Verdict.FAIL, Verdict.WARN, Verdict.KIT_ERROR, Verdict.INCONCLUSIVE, Verdict.NOT_JUDGED
-    )
+    grave = result.having(Verdict.FAIL, Verdict.WARN, Verdict.KIT_ERROR, Verdict.INCONCLUSIVE, Verdict.NOT_JUDGED)
     shown = [r for r in grave if r.verdict is not Verdict.NOT_JUDGED or r.conclusion.judged is not None]
     return sorted(shown, key=lambda r: -SEVERITY[r.verdict])
 

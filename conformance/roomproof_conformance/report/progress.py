@@ -46,9 +46,7 @@ class TerminalProgress:
     `clock` gives seconds; the console is rich's, on stderr unless one is given.
     """
 
-    def __init__(
-        self, console: Console | None = None, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, console: Console | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console or console_on("stderr")
         self._clock = clock
         self._lock = threading.Lock()  # rich draws from a thread of its own
@@ -128,9 +126,7 @@ class TerminalProgress:
             running = sorted(self._running.items(), key=lambda item: -(item[1].until or 0.0))
             counts = by_care(self._counts.elements())
             done, red, left = self._done, list(self._red), self._end - now
-        lines = [
-            Text(f"{done} of {self._cases} cases" if self._cases else "looking for the server", style="bold")
-        ]
+        lines = [Text(f"{done} of {self._cases} cases" if self._cases else "looking for the server", style="bold")]
         lines[0].append(f"  {duration(now - self._began)}", style="dim")
         if left > 1 and done < self._cases:
             lines[0].append(f", about {duration(left)} still", style="dim")
@@ -143,9 +139,7 @@ class TerminalProgress:
         for name, state in running[:shown]:
             lines.append(Text(f"  {name}  "))
             if state.until is not None and state.until > now:
-                lines[-1].append(
-                    f"{duration(state.until - now)} still: {visible(state.why, 120)}", style="cyan"
-                )
+                lines[-1].append(f"{duration(state.until - now)} still: {visible(state.why, 120)}", style="cyan")
             else:
                 lines[-1].append(f"running for {duration(now - state.since)}", style="dim")
         if len(running) > shown:

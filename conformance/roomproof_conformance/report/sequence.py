@@ -37,11 +37,7 @@ def sequence(lines: Sequence[Line], *, arrows: int = ARROWS, lanes: int = LANES)
 def _lanes(lines: Sequence[Line], arrows: int, lanes: int) -> set[str]:
     """The connections to draw: those with evidence, then those that speak near it."""
     near = cut(lines, arrows)
-    wanted = (
-        [line for line in lines if line.evidence]
-        + [line for line in near if isinstance(line, Line)]
-        + list(lines)
-    )
+    wanted = [line for line in lines if line.evidence] + [line for line in near if isinstance(line, Line)] + list(lines)
     return set(connections(wanted)[:lanes])
 
 
@@ -87,9 +83,7 @@ class _Drawing:
                 ends[row.conn] = HEAD + ROW * place + ROW // 2
         for name, x in self._x.items():
             self._head(x, name, "conn")
-            self.parts.append(
-                f'<path class="life" d="M{x} {begins.get(name, HEAD - 6)}V{ends.get(name, bottom)}"/>'
-            )
+            self.parts.append(f'<path class="life" d="M{x} {begins.get(name, HEAD - 6)}V{ends.get(name, bottom)}"/>')
         self._head(self._server, "server", "srv")
         self.parts.append(f'<path class="life" d="M{self._server} {HEAD - 6}V{bottom}"/>')
 
@@ -102,9 +96,7 @@ class _Drawing:
     def _row(self, line: Line, y: int, width: int) -> None:
         if line.evidence:
             kind = "band decided" if line.role == "decided" else "band"
-            self.parts.append(
-                f'<rect class="{kind}" x="0" y="{y - ROW // 2}" width="{width}" height="{ROW}"/>'
-            )
+            self.parts.append(f'<rect class="{kind}" x="0" y="{y - ROW // 2}" width="{width}" height="{ROW}"/>')
         self._text("time", LEFT - 34, y + 4, f"{line.t:.3f}", anchor="end")
         x = self._x.get(line.conn, self._server)
         match line.role:

@@ -167,9 +167,7 @@ class _Story:
             case "mark":
                 self._line(record, "mark", visible(str(data.get("name")), 160))
             case "statement" if record is self._stated:
-                self._line(
-                    record, "decided", visible(str(data.get("says")) or "decided here", 160)
-                ).evidence = True
+                self._line(record, "decided", visible(str(data.get("says")) or "decided here", 160)).evidence = True
             case _:
                 pass
 
@@ -186,9 +184,7 @@ class _Story:
     def _handshake(self, record: Record) -> None:
         accepted = record.data.get("status") == 101
         answer = (
-            "101"
-            if accepted
-            else f"HTTP {record.data.get('status')} {visible(str(record.data.get('body', '')), 80)}"
+            "101" if accepted else f"HTTP {record.data.get('status')} {visible(str(record.data.get('body', '')), 80)}"
         )
         line = self._opening.pop(record.conn, None) or self._line(record, "open", "connects")
         line.label = f"{line.label}: {answer.strip()}"

@@ -46,9 +46,7 @@ def print_result(
 
 
 class _Printer:
-    def __init__(
-        self, console: Console, result: RunResult, verbose: bool, transcripts: Mapping[str, Path]
-    ) -> None:
+    def __init__(self, console: Console, result: RunResult, verbose: bool, transcripts: Mapping[str, Path]) -> None:
         self.console = console
         self.result = result
         self.verbose = verbose
@@ -116,9 +114,7 @@ class _Printer:
             if row.verdict is Verdict.NOT_APPLICABLE:
                 groups.setdefault(row.worst.conclusion.explanation, []).append(row.id)
         for why, ids in groups.items():
-            self.row(
-                ("  n/a", "dim", self.left), words=f"{', '.join(ids)} ({visible(why, 200)})", style="dim"
-            )
+            self.row(("  n/a", "dim", self.left), words=f"{', '.join(ids)} ({visible(why, 200)})", style="dim")
 
     # -- the findings --------------------------------------------------------------------------------------
 
@@ -195,14 +191,11 @@ class _Printer:
         code = result.exit_code
         colour = {0: "bold green", 1: "bold red"}.get(code, "bold magenta")
         tally = ", ".join(
-            f"{count} {verdict.value}"
-            for verdict, count in by_care(r.verdict for r in result.results).items()
+            f"{count} {verdict.value}" for verdict, count in by_care(r.verdict for r in result.results).items()
         )
         self.say((book.headline, colour), f": {visible(result.target, 200)} ({visible(result.dialect, 60)})")
         self.say(f"{len(result.results)} checks: {tally or 'none'}", indent=2)
-        self.say(
-            f"requirements: {book.judged} judged of {book.observable} observable of {book.total} in the table"
-        )
+        self.say(f"requirements: {book.judged} judged of {book.observable} observable of {book.total} in the table")
         self.say(
             f"time: waits of {duration(result.sum_of_waits)} in {duration(result.wall)}, "
             f"the longest {duration(result.longest_wait)}; worst lag {duration(result.worst_lag)}"

@@ -77,6 +77,20 @@ async def sustained(case: Case) -> None:
     await case.must(paced, "the full rate gets through", check="RATE-8.rejected-tries", wait=1.0)
 
 
+@scenario("RATE-1.edge", needs="rate_limit counted_limit refusals", waits=window)
+async def edge(case: Case) -> None:
+    """A full number late in one second and again early in the next are too many in one: no window begins anew."""
+    room = case.room()
+    speaker, _witness = await case.members(room, 2)
+    most, per = limit_of(case).burst or 0, window(case.claims)
+    ops = [speaker.send(room)]
+    await case.wait(0.9 * per, "the first window is nearly over")
+    ops += [speaker.send(room) for _ in range(most - 1)]
+    await case.wait(0.11 * per, "a window that began with the first message is over")
+    ops += [speaker.send(room) for _ in range(most)]
+    await case.must(AtMost(*numbers(case, ops)), "no more than allowed around the edge")
+
+
 @scenario("RATE-2.after-silence", needs="rate_limit counted_limit refusals", waits=window)
 async def after_silence(case: Case) -> None:
     """After a window of silence a user may send the full number again."""
@@ -173,9 +187,7 @@ async def duplicates(case: Case) -> None:
     await case.refused(speaker.send(room), {"code": "rate_limited"}, role="given")
     for op in ops:
         again = speaker.send(room, op.text, mid=op.args["mid"])
-        await case.answered(
-            again, {"tree": {"duplicate": True, "seq": op.field("seq"), "ts": op.field("ts")}}
-        )
+        await case.answered(again, {"tree": {"duplicate": True, "seq": op.field("seq"), "ts": op.field("ts")}})
     await case.answered(speaker.begin("ping"))
     await case.answered(speaker.begin("presence", room=room))
 

@@ -62,9 +62,7 @@ async def left(case: Case) -> None:
     await case.delivered(secret, [witness], role="given")
     await case.given_join(leaver, other)
     fence = await case.fence(leaver, other)
-    case.never(
-        leaver, {"kind": "message", "text": secret.text}, fence=fence, after=gone, says="left means left"
-    )
+    case.never(leaver, {"kind": "message", "text": secret.text}, fence=fence, after=gone, says="left means left")
 
 
 @scenario("ROOM-5.twice", needs="join_request")

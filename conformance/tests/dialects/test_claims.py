@@ -69,9 +69,7 @@ def test_durations_are_seconds() -> None:
 
 
 def test_malformed_falls_back_to_default() -> None:
-    claims = dialect_with("{malformed: {not_json: {close: 1007}, binary: close, default: error}}").claims_for(
-        {}
-    )
+    claims = dialect_with("{malformed: {not_json: {close: 1007}, binary: close, default: error}}").claims_for({})
     assert claims.malformed_outcome("not_json") == Outcome("close", 1007)
     assert claims.malformed_outcome("binary") == Outcome("close")
     assert claims.malformed_outcome("oversize") == Outcome("error")

@@ -298,9 +298,7 @@ def test_irc_trees_already_match() -> None:
     assert join.step(session.receive('{"cmd": "366", "params": ["ann", "#lobby", "End of /NAMES list."]}')[0])
     (ping,) = session.receive('{"cmd": "PING", "params": ["tok"]}')
     assert [out.payload for _, out in session.reactions(ping)] == ["PONG :tok"]
-    assert kind_and_fields(
-        session, {"cmd": "PRIVMSG", "nick": "bob", "params": ["#lobby", "hi"], "tags": {}}
-    ) == (
+    assert kind_and_fields(session, {"cmd": "PRIVMSG", "nick": "bob", "params": ["#lobby", "hi"], "tags": {}}) == (
         "message",
         {"room": "lobby", "from": "bob", "text": "hi"},
     )

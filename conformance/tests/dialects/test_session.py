@@ -55,9 +55,7 @@ def one(session: Session, frame: Any) -> Event:
 def test_identify_captures_the_welcome() -> None:
     session = native()
     hello = session.begin("identify", name="Ann", caps=["x"])
-    assert sent(hello) == [
-        {"type": "hello", "id": "r1", "auth": {"scheme": "guest"}, "name": "Ann", "caps": ["x"]}
-    ]
+    assert sent(hello) == [{"type": "hello", "id": "r1", "auth": {"scheme": "guest"}, "name": "Ann", "caps": ["x"]}]
     assert (hello.ref, hello.done, hello.timeout) == ("r1", False, 10.0)
     assert not hello.step(one(session, {"type": "tick", "now": 1}))
     assert not hello.step(one(session, {**WELCOME, "re": "other"}))
@@ -90,9 +88,7 @@ def test_identify_with_a_token(args: dict[str, Any], auth: dict[str, Any]) -> No
 def test_identify_refused(ref: str | None) -> None:
     session = native()
     hello = session.begin("identify")
-    refusal = one(
-        session, {"type": "error", "re": ref, "code": "unauthenticated", "fatal": True, "message": "no"}
-    )
+    refusal = one(session, {"type": "error", "re": ref, "code": "unauthenticated", "fatal": True, "message": "no"})
     assert hello.step(refusal)
     assert (hello.done, hello.ok, hello.event) == (True, False, refusal)
     assert refusal.kind == "error"
@@ -134,9 +130,7 @@ def test_identify_refused(ref: str | None) -> None:
         ("auth", {"token": "t"}, {"type": "auth", "token": "t"}, {"type": "auth_ok"}),
     ],
 )
-def test_native_requests(
-    action: str, args: dict[str, Any], frame: dict[str, Any], reply: dict[str, Any]
-) -> None:
+def test_native_requests(action: str, args: dict[str, Any], frame: dict[str, Any], reply: dict[str, Any]) -> None:
     session = native(fresh=iter(["n1", "n2", "n3", "n4"]).__next__)
     for answer, ok in ((reply, True), ({"type": "error", "code": "internal"}, False)):
         exchange = session.begin(action, **args)
@@ -266,9 +260,7 @@ TREES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["type", "re", "code", "from", "id", "room", "messages", "seq"]), inner
-        )
+        | st.dictionaries(st.sampled_from(["type", "re", "code", "from", "id", "room", "messages", "seq"]), inner)
     ),
     max_leaves=6,
 )
@@ -276,9 +268,7 @@ TYPES = st.sampled_from(["welcome", "message", "error", "joined", "history", "se
 
 
 @given(TYPES, TREES, TREES, TREES)
-def test_receiving_never_raises_and_fields_keep_their_types(
-    kind: str, room: Any, user: Any, seq: Any
-) -> None:
+def test_receiving_never_raises_and_fields_keep_their_types(kind: str, room: Any, user: Any, seq: Any) -> None:
     session = native(room="own")
     hello = session.begin("identify", id="r1")
     frame = {"type": kind, "re": "r1", "room": room, "from": user, "user": user, "seq": seq, "messages": user}
@@ -288,9 +278,7 @@ def test_receiving_never_raises_and_fields_keep_their_types(
     load("native").claims_for(session.variables)
     assert isinstance(session.identity, str)
     for fields in (event.fields, *event.entries):
-        assert all(
-            isinstance(fields.get(name), (str, type(None))) for name in ("room", "from", "text", "ref")
-        )
+        assert all(isinstance(fields.get(name), (str, type(None))) for name in ("room", "from", "text", "ref"))
         assert all(isinstance(fields.get(name), (int, float, type(None))) for name in ("seq", "ts"))
 
 

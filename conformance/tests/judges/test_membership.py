@@ -34,7 +34,7 @@ def test_spread() -> None:
     def spread(delays: list[float]) -> str:
         script = Script()
         for n in range(len(delays)):
-            script.opened(0.0, f"c{n}")
+            script.event(0.0, f"c{n}", "welcome")
         for n, delay in enumerate(delays):
             script.frame(delay, f"c{n}", 9)
         return script.judged(SpreadPings([f"c{n}" for n in range(len(delays))], 1.0)).outcome

@@ -9,9 +9,7 @@ from transcripts import Script
 from roomproof_conformance.judges import AtMost, BurstRefused, MustAdmit, Paced
 
 
-def attempt(
-    script: Script, s: float, r: float, outcome: str, conn: str = "a", user: str | None = None
-) -> int:
+def attempt(script: Script, s: float, r: float, outcome: str, conn: str = "a", user: str | None = None) -> int:
     op = script.send(s, conn, f"t{len(script.transcript)}", user=user)
     kind = {"admitted": "ack", "refused": "rate_limited", "other": "error"}[outcome]
     event = script.event(r, conn, kind, ref="q")
@@ -149,9 +147,7 @@ def test_an_exact_limiter_is_never_accused(gaps: list[float], links: list[tuple[
         decided[place] = sum(d - 1.0 < at <= d for at in log) < 5
         if decided[place]:
             log.append(d)
-    moments = [(s, 0, n) for n, (s, _, _) in enumerate(attempts)] + [
-        (r, 1, n) for n, (_, _, r) in enumerate(attempts)
-    ]
+    moments = [(s, 0, n) for n, (s, _, _) in enumerate(attempts)] + [(r, 1, n) for n, (_, _, r) in enumerate(attempts)]
     ops: dict[int, int] = {}
     for t, what, n in sorted(moments):
         if what == 0:

@@ -7,12 +7,8 @@ from transcripts import Script
 from roomproof_conformance.judges import Contiguous, Order, SameView, Seam
 
 
-def message(
-    script: Script, t: float, conn: str, seq: int, text: str = "", *, epoch: str = "e", ts: int = 1
-) -> int:
-    return script.event(
-        t, conn, "message", room="r", seq=seq, epoch=epoch, text=text or f"m{seq}", ts=ts, sender="u"
-    )
+def message(script: Script, t: float, conn: str, seq: int, text: str = "", *, epoch: str = "e", ts: int = 1) -> int:
+    return script.event(t, conn, "message", room="r", seq=seq, epoch=epoch, text=text or f"m{seq}", ts=ts, sender="u")
 
 
 def test_order() -> None:
@@ -60,9 +56,7 @@ def test_same_view() -> None:
         for seq in (1, 2):
             message(script, 0.1, conn, seq)
     assert script.judged(SameView("r")).outcome == "holds"
-    script.event(
-        0.2, "c", "joined", room="r", epoch="e", entries=[{"seq": 1, "text": "m1", "from": "u", "ts": 9}]
-    )
+    script.event(0.2, "c", "joined", room="r", epoch="e", entries=[{"seq": 1, "text": "m1", "from": "u", "ts": 9}])
     finding = script.judged(SameView("r"))
     assert finding.outcome == "broken"
     assert "ts" in finding.seen

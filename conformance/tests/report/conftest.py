@@ -59,9 +59,7 @@ class Tape:
 
     def sends(self, conn: str, payload: bytes | str, opcode: int = 1, **more: Any) -> Record:
         data = payload if isinstance(payload, bytes) else payload.encode("utf-8", "surrogatepass")
-        return self.add(
-            conn, "sent", opcode=opcode, fin=True, rsv=0, masked=True, **more, **payload_fields(data)
-        )
+        return self.add(conn, "sent", opcode=opcode, fin=True, rsv=0, masked=True, **more, **payload_fields(data))
 
     def asks(self, conn: str, op: str, tree: Any) -> Record:
         record = self.add(conn, "op", op=op, ref=tree.get("id"), user=conn, args={"text": tree.get("text")})
@@ -74,9 +72,7 @@ class Tape:
             conn, "received", step, opcode=1, fin=True, rsv=0, masked=False, **payload_fields(text.encode())
         )
         known = {
-            name: tree[name]
-            for name in ("room", "text", "code", "seq")
-            if isinstance(tree, dict) and name in tree
+            name: tree[name] for name in ("room", "text", "code", "seq") if isinstance(tree, dict) and name in tree
         }
         return self.add(
             conn, "event", 0.0, frame=frame.index, kind=kind, fields={**known, **fields}, tree=tree, rule=kind
@@ -103,9 +99,7 @@ class Book:
         row: Requirement = ROWS[check.partition(".")[0]]
         repeat = f"roomproof ws://127.0.0.1:4000/ws --timers short --only {check}"
         self.result.results.append(
-            CheckResult(
-                check, row.id, row.group, row.level, title, row.text, conclusion, case, seconds, 1, repeat
-            )
+            CheckResult(check, row.id, row.group, row.level, title, row.text, conclusion, case, seconds, 1, repeat)
         )
 
     def judge(self, tape: Tape, titles: dict[str, str]) -> None:
@@ -155,9 +149,7 @@ def over_admission(book: Book, messages: int = 140) -> None:
     first = tape.add("", "mark", name="as fast as the socket takes it")
     for number in range(messages):
         tape.asks("a", "send", {"type": "send", "id": f"q{number}", "room": "r1", "text": f"flood-{number}"})
-        tape.gets(
-            "b", "message", {"type": "message", "room": "r1", "seq": number + 1, "text": f"flood-{number}"}
-        )
+        tape.gets("b", "message", {"type": "message", "room": "r1", "seq": number + 1, "text": f"flood-{number}"})
     seen = Finding(
         "broken",
         "at most 5 messages in any 1.000 s",
@@ -207,9 +199,7 @@ def hostile(book: Book) -> None:
         tape.gets("a", "error", {"type": "error", "code": text, "text": text})
     big = b'{"type":"message","text":"' + b"A" * 1_000_000 + b'"}'
     tape.add("a", "received", opcode=1, fin=True, rsv=0, masked=False, **payload_fields(big))
-    tape.add(
-        "a", "received", opcode=2, fin=True, rsv=0, masked=False, **payload_fields(bytes(range(256)) * 300)
-    )
+    tape.add("a", "received", opcode=2, fin=True, rsv=0, masked=False, **payload_fields(bytes(range(256)) * 300))
     tape.add("a", "end", how="reset", code=None, reason="", clean=False, by="server")
     judge = Arrives("a", {"kind": "message", "text": HOSTILE[0]}, op.index)
     tape.states("MSG-3.echo", judge, f"the message {HOSTILE[2]} reaches a")
@@ -268,9 +258,7 @@ def without_evidence(book: Book) -> None:
         "Pings come in time",
         Conclusion(Verdict.INCONCLUSIVE, Reason.NOISE, noisy.finding.seen, noisy),
     )
-    late = Judged(
-        "AUTH-12.hint", "must", "a hint comes", Finding("broken", "a notice before the end", "none came")
-    )
+    late = Judged("AUTH-12.hint", "must", "a hint comes", Finding("broken", "a notice before the end", "none came"))
     book.add("AUTH-12.hint", "A hint comes before the end", Conclusion(Verdict.WARN, judged=late))
 
 

@@ -91,9 +91,7 @@ def test_every_link_leads_somewhere_and_ids_are_unique(page: Page) -> None:
 def test_hostile_texts_are_shown_and_do_nothing(source: str, page: Page) -> None:
     assert "<script" not in source
     assert "<img" not in source
-    assert not re.search(
-        "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", source
-    )
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", source)
     for shown in (
         "<script>alert(1)</script>",
         "\\x1b[31mred",

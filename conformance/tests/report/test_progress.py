@@ -19,9 +19,7 @@ class Clock:
 
 def console(*, terminal: bool, encoding: str = "utf-8", width: int = 100) -> tuple[Console, io.TextIOWrapper]:
     file = io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True)
-    return Console(
-        file=file, force_terminal=terminal, width=width, height=30, _environ={"TERM": "xterm"}
-    ), file
+    return Console(file=file, force_terminal=terminal, width=width, height=30, _environ={"TERM": "xterm"}), file
 
 
 def written(file: io.TextIOWrapper) -> str:

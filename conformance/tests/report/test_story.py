@@ -32,12 +32,8 @@ def test_the_frame_of_an_event_that_is_evidence_is_evidence(result: RunResult) -
 
 
 def test_what_was_sent_before_the_evidence(result: RunResult) -> None:
-    leak, none_before = sent_before(
-        result.transcripts["ROOM-5.other-room"], check_of(result, "ROOM-5.other-room")
-    )
-    assert [line.text(300) for line in leak] == [
-        '{"type": "send", "id": "q3", "room": "r1", "text": "secret-1"}'
-    ]
+    leak, none_before = sent_before(result.transcripts["ROOM-5.other-room"], check_of(result, "ROOM-5.other-room"))
+    assert [line.text(300) for line in leak] == ['{"type": "send", "id": "q3", "room": "r1", "text": "secret-1"}']
     assert none_before == 0
     flood, before = sent_before(result.transcripts["RATE-3.steady"], check_of(result, "RATE-3.steady"))
     assert (len(flood), before) == (3, 139)

@@ -81,9 +81,7 @@ def test_the_summary_counts(result: RunResult) -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 @pytest.mark.parametrize("verbose", [False, True])
-def test_no_text_of_the_target_reaches_the_terminal_raw(
-    result: RunResult, encoding: str, verbose: bool
-) -> None:
+def test_no_text_of_the_target_reaches_the_terminal_raw(result: RunResult, encoding: str, verbose: bool) -> None:
     text = printed(result, encoding=encoding, verbose=verbose)
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]", text)
     assert "\\x1b[31mred" in text
@@ -112,7 +110,5 @@ def test_rich_and_jinja_are_not_loaded_before_they_are_needed() -> None:
         "import sys, roomproof_conformance.report, roomproof_conformance.report.terminal\n"
         "print([name for name in ('rich', 'jinja2') if name in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "[]\n"

@@ -26,9 +26,7 @@ def written(tmp_path: Path, text: str) -> Path:
 def test_the_file_names_code_that_the_evaluation_has(answers: dict[str, Answer]) -> None:
     runnable = load_answers()
     assert list(runnable) == ["grok_420", "deepseek_v4"]
-    assert {key: entry.sha256 for key, entry in runnable.items()} == {
-        key: answers[key].sha256 for key in runnable
-    }
+    assert {key: entry.sha256 for key, entry in runnable.items()} == {key: answers[key].sha256 for key in runnable}
 
 
 def test_commands_are_filled_in() -> None:

@@ -41,9 +41,7 @@ def test_pins_that_do_not_install_are_told_in_one_line(
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     (requirements / "none.txt").write_text("no-such-thing==1\n", encoding="utf-8")
-    with pytest.raises(
-        UsageFault, match=r"pip .*install.* ended with status 1: ERROR: .*none\.log\)"
-    ) as raised:
+    with pytest.raises(UsageFault, match=r"pip .*install.* ended with status 1: ERROR: .*none\.log\)") as raised:
         ensure("none", base=tmp_path / "envs", requirements=requirements)
     assert "\n" not in str(raised.value)
     assert not (tmp_path / "envs" / "none" / STAMP).exists()

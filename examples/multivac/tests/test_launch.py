@@ -27,9 +27,7 @@ def free_port() -> int:
     return port
 
 
-def launch(
-    script: Path, port: object, python: Path = Path(sys.executable)
-) -> subprocess.CompletedProcess[str]:
+def launch(script: Path, port: object, python: Path = Path(sys.executable)) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(python), str(LAUNCHER), script.name],
         cwd=script.parent,

@@ -127,9 +127,7 @@ async def received(client: ClientConnection, type_: str) -> dict[str, object]:
                 return message
 
 
-async def test_an_answer_runs_unchanged_limited_and_ends_by_pid(
-    running: Running, answers: dict[str, Answer]
-) -> None:
+async def test_an_answer_runs_unchanged_limited_and_ends_by_pid(running: Running, answers: dict[str, Answer]) -> None:
     assert json.loads(running.first_line) == {"cannot_set": ["dedup_ms", "heartbeat"]}
     wire = WIRES[running.key]
     first = await opened(running)
@@ -220,12 +218,8 @@ def test_missing_data_is_one_line(tmp_path: Path) -> None:
 def test_code_that_is_not_the_known_answer_is_not_run(tmp_path: Path) -> None:
     other = tmp_path / "other.json"
     answer = {"model_key": "grok_420", "model_name": "Some", "response": "```python\nprint('ran')\n```"}
-    other.write_text(
-        json.dumps({"responses": [answer], "rankings": {"grok_420": {"rank": 1}}}), encoding="utf-8"
-    )
-    done = hook(
-        ["grok_420", "--results", str(other)], ROOMPROOF_PORT="8123", ROOMPROOF_STATE=str(tmp_path / "state")
-    )
+    other.write_text(json.dumps({"responses": [answer], "rankings": {"grok_420": {"rank": 1}}}), encoding="utf-8")
+    done = hook(["grok_420", "--results", str(other)], ROOMPROOF_PORT="8123", ROOMPROOF_STATE=str(tmp_path / "state"))
     assert done.returncode == 2
     assert "not the answer that answers.yaml describes, so it is not run" in done.stderr
     assert not (tmp_path / "state").exists()

@@ -61,16 +61,13 @@ def test_unpacked_bytes_are_the_answers_own(
     path = unpack(answers[key], tmp_path)
     content = path.read_bytes()
     [response] = [
-        each["response"]
-        for each in json.loads(results_file.read_bytes())["responses"]
-        if each["model_key"] == key
+        each["response"] for each in json.loads(results_file.read_bytes())["responses"] if each["model_key"] == key
     ]
     assert path == tmp_path / key / "chat_server.py"
     assert content in response.encode()
     lines = response.split("\n")
     assert (
-        content.decode().removesuffix("\n").split("\n")
-        == lines[answers[key].first_line - 1 : answers[key].last_line]
+        content.decode().removesuffix("\n").split("\n") == lines[answers[key].first_line - 1 : answers[key].last_line]
     )
     facts = json.loads((path.parent / "chat_server.json").read_text(encoding="utf-8"))
     assert facts["sha256"] == hashlib.sha256(content).hexdigest()
@@ -78,9 +75,7 @@ def test_unpacked_bytes_are_the_answers_own(
 
 
 def test_the_longest_block_of_python_is_chosen(tmp_path: Path) -> None:
-    response = (
-        "text\n```python\na = 1\n```\n```json\n" + "{}\n" * 50 + "```\n```python\nlonger = 'block'\n```\nend"
-    )
+    response = "text\n```python\na = 1\n```\n```json\n" + "{}\n" * 50 + "```\n```python\nlonger = 'block'\n```\nend"
     answer = only(results(tmp_path, response))
     assert (answer.code, answer.first_line, answer.last_line) == ("longer = 'block'\n", 58, 58)
     assert (answer.fence_closed, answer.parses, answer.entry_point) == (True, True, False)
@@ -99,9 +94,7 @@ def test_a_fence_that_never_closes(tmp_path: Path) -> None:
     assert answer.cut_off.line == 1
 
 
-def test_missing_data_is_one_line_that_says_what_to_do(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_missing_data_is_one_line_that_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "nowhere.json"
     assert main(["--results", str(path)]) == 2
     captured = capsys.readouterr()
@@ -142,9 +135,7 @@ def test_the_command_names_the_known_keys(
     assert "grok: no such answer; the file has grok_420, " in capsys.readouterr().err
 
 
-def test_the_command_unpacks_all_ten(
-    results_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_unpacks_all_ten(results_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--results", str(results_file), "--into", str(tmp_path)]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 10
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(EXPECTED)
