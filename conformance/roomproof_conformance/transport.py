@@ -1,7 +1,6 @@
 """One WebSocket connection to the server under judgement: handshake, any frame or byte, any rude end.
 
-The library makes the request and checks a 101; every byte behind it goes to the tolerant reader of `frames`.
-Knows no clock (the listener stamps), no chat, no dialect, no verdict.
+The library makes the request and checks a 101; what follows goes to the tolerant reader of `frames`. Knows no clock.
 """
 
 from __future__ import annotations
