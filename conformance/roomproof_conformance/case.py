@@ -58,6 +58,7 @@ class Case:
             checks=[c.id for c in scenario.checks],
             target=target.name,
             dialect=target.dialect.name,
+            guarded=target.claims.connections.per_address is not None and not scenario.own_server,
             heartbeat={"timeout": beat.timeout, "code": beat.code} if beat and beat.timeout and beat.code else None,
         )
 

@@ -11,6 +11,10 @@ from .transcript import Record, Transcript
 from .verdicts import Conclusion, Judged, Reason, Verdict, conclude
 
 
+TOO_MANY = 4230
+"""The close code of one connection too many (protocol, section 5)."""
+
+
 def statements(transcript: Iterable[Record]) -> list[Record]:
     """The statements of a transcript, in the order in which they were made."""
     return [record for record in transcript if record.kind == "statement"]
@@ -47,6 +51,25 @@ def _let_go_for_our_lag(records: Sequence[Record], noise: float) -> str:
     return ""
 
 
+def limit_met(records: Sequence[Record]) -> str:
+    """Where a target that limits each address turned this case away for that: in words, or empty.
+
+    What such a target refuses it has announced, so it is never held against it; the cases whose sentence is the
+    limit itself have a server of their own.
+    """
+    if not records or not records[0].data.get("guarded"):
+        return ""
+    for record in records:
+        data = record.data
+        if record.kind == "handshake" and data["status"] in (429, 503):
+            return f"the server's limit per address was met: HTTP {data['status']} for {record.conn}"
+        if record.kind == "end" and data["by"] == "server" and data.get("code") == TOO_MANY:
+            return f"the server's limit per address was met: {record.conn} was closed {TOO_MANY}"
+        if record.kind == "event" and data["kind"] == "rate_limited" and data["fields"].get("scope") == "address":
+            return f"the server's limit per address was met: {record.conn} was refused a message"
+    return ""
+
+
 def _excused(judged: Judged, why: str) -> Judged:
     finding = judged.finding
     if finding.outcome != "broken":
@@ -61,6 +84,7 @@ def judge_case(transcript: Transcript, checks: Iterable[str], level: Callable[[s
     because another one failed is not judged.
     """
     judged = judge_statements(transcript)
+    limited = limit_met(transcript.records)
     broken = next((j for j in judged if j.role == "must" and j.finding.outcome in ("broken", "unclear")), None)
     conclusions = {}
     for check in checks:
@@ -69,5 +93,7 @@ def judge_case(transcript: Transcript, checks: Iterable[str], level: Callable[[s
         if conclusion.verdict is Verdict.KIT_ERROR and broken is not None:
             why = f"the scenario ended before, when {broken.check} did not hold"
             conclusion = Conclusion(Verdict.NOT_JUDGED, Reason.SETUP_FAILED, why, broken)
+        if limited and conclusion.verdict not in (Verdict.PASS, Verdict.TOLERATED):
+            conclusion = Conclusion(Verdict.NOT_JUDGED, Reason.BUDGET, limited, conclusion.judged)
         conclusions[check] = conclusion
     return conclusions

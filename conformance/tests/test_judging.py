@@ -65,3 +65,16 @@ def test_a_client_closed_for_the_kits_own_lag_proves_nothing() -> None:
 
     assert found(0.1) is Verdict.FAIL
     assert found(1.5) is Verdict.INCONCLUSIVE
+
+
+def test_a_limit_per_address_that_was_announced_is_no_fault() -> None:
+    def found(guarded: bool) -> Verdict:
+        script = Script()
+        script.transcript.records.clear()
+        script.add(0.0, "", "case", checks=["X-1.a"], guarded=guarded)
+        script.end(0.5, "a", code=4230)
+        state(script, Arrives("a", {"text": "x"}))
+        return judge_case(script.transcript, ["X-1.a"], lambda _: "MUST")["X-1.a"].verdict
+
+    assert found(True) is Verdict.NOT_JUDGED
+    assert found(False) is Verdict.FAIL

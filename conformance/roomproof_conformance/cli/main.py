@@ -72,6 +72,13 @@ def cli() -> None:
     help="With --hooks: ask for one-second heartbeats, or take the server's own.",
 )
 @click.option(
+    "--set",
+    "wanted",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="With --hooks: ask the server for a setting; the value is JSON or a word (store=sqlite).",
+)
+@click.option(
     "--only",
     multiple=True,
     metavar="GLOB",

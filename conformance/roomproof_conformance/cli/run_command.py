@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shlex
 import signal
 from pathlib import Path
@@ -65,6 +66,10 @@ def make_plan(options: dict[str, Any]) -> Plan:
             f"{url!r} is neither a command nor a WebSocket address: expected ws://host:port/path or "
             "wss://host:port/path; `roomproof --help` lists the commands"
         )
+    settings = dict(SHORT_TIMERS) if options["timers"] == "short" else {}
+    settings.update(map(setting, options["wanted"]))
+    if options["wanted"] and not starts:
+        raise ValueError("--set needs --hooks: a server that is already running cannot be set")
     if options["timers"] == "short" and not starts:
         raise ValueError("--timers short needs --hooks: a server that is already running cannot be set")
     known_checks(options["only"] + options["skip"])
@@ -73,11 +78,12 @@ def make_plan(options: dict[str, Any]) -> Plan:
         words += ["--dialect", options["dialect"]]
     if options["timers"] == "short":
         words += ["--timers", "short"]
+    words += [word for pair in options["wanted"] for word in ("--set", pair)]
     return Plan(
         load(options["dialect"]),
         url,
         hooks,
-        SHORT_TIMERS if options["timers"] == "short" else {},
+        settings,
         options["only"],
         options["skip"],
         options["jobs"],
@@ -85,6 +91,17 @@ def make_plan(options: dict[str, Any]) -> Plan:
         options["longest"],
         shlex.join(words),
     )
+
+
+def setting(pair: str) -> tuple[str, Any]:
+    """`NAME=VALUE` as name and value; raises ValueError when it is no pair."""
+    name, equals, value = pair.partition("=")
+    if not name or not equals:
+        raise ValueError(f"--set {pair!r}: expected NAME=VALUE, such as store=sqlite or hello_ms=1000")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
 
 
 def known_checks(globs: tuple[str, ...]) -> None:
