@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -245,7 +245,7 @@ class Case:
         return mark
 
     @asynccontextmanager
-    async def parked(self, seconds: float, why: str) -> AsyncIterator[None]:
+    async def parked(self, seconds: float, why: str) -> AsyncGenerator[None]:
         """A stretch in which this case only waits, for up to `seconds`: others take its place."""
         self.target.progress.waiting(self, seconds, why)
         self.watch.waited += max(0.0, seconds)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 
 TICK = 0.02
@@ -78,7 +78,7 @@ class Slots:
         self._free.release()
 
     @asynccontextmanager
-    async def parked(self) -> AsyncIterator[None]:
+    async def parked(self) -> AsyncGenerator[None]:
         self._free.release()
         try:
             yield
