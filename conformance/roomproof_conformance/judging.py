@@ -10,7 +10,6 @@ from .judges.base import noise_of
 from .transcript import Record, Transcript
 from .verdicts import Conclusion, Judged, Reason, Verdict, conclude
 
-
 TOO_MANY = 4230
 """The close code of one connection too many (protocol, section 5)."""
 
