@@ -64,3 +64,16 @@ def test_a_check_is_defined_once_and_names_its_situation() -> None:
         checks.scenario(known)(run)  # type: ignore[arg-type]  # never run
     with pytest.raises(ValueError, match="situation"):
         checks.scenario("ROOM-3")(run)  # type: ignore[arg-type]  # never run
+
+
+def is_portable(scenario: checks.Scenario) -> bool:
+    """No native capability is needed, by the scenario or by any of its rows."""
+    return "native" not in scenario.needs and all("native" not in ROWS[c.requirement].needs for c in scenario.checks)
+
+
+@pytest.mark.parametrize("scenario", [s for s in checks.load()[0] if is_portable(s)], ids=lambda s: s.name)
+def test_no_portable_scenario_names_a_native_message(scenario: checks.Scenario) -> None:
+    """Portable scenarios read canonical events and claims only: no decoded frame, nothing that a welcome says."""
+    source = inspect.getsource(scenario.run)
+    assert '"tree"' not in source
+    assert "advertised" not in source
