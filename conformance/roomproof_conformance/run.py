@@ -43,6 +43,8 @@ LONG_WAIT = 5.0
 """Seconds from which a case is not run one by one with others."""
 
 
+STARTS = 2
+"""How many servers start at the same time: more would starve the cases that are under way."""
 CHAINS = 3
 """How many servers that the kit starts take the cases that run one by one."""
 
@@ -89,6 +91,7 @@ class Runner:
         self._preset: dict[str, Conclusion] = {}
         self._processes: list[Process] = []
         self._lag = LagMeter()
+        self._starting = asyncio.Semaphore(STARTS)
 
     # -- the run ------------------------------------------------------------------------------------
 
@@ -121,7 +124,7 @@ class Runner:
         main = await self._target(self.plan.settings)
         self._note_problems(main)
         plans = self._applicable(main)
-        longest = max((self._planned(main, s) for s in plans), default=0.0)
+        longest = self._longest(main, plans)
         self.result.longest_wait = longest
         self.plan.progress.planned(len(plans), longest)
         ordinary = [s for s in plans if not s.hostile and not s.apart]
@@ -137,7 +140,7 @@ class Runner:
             if self._starts:
                 for chain in self._chains(main, hostile):
                     group.create_task(self._one_by_one(None, chain))
-                for scenarios in apart.values():
+                for scenarios in sorted(apart.values(), key=lambda group: -self._longest(main, group)):
                     group.create_task(self._apart(scenarios))
         if not self._starts:
             await self._one_by_one(main, hostile)
@@ -242,8 +245,17 @@ class Runner:
             if trouble:
                 raise TargetError(f"{plan.url}: {trouble}")
             return target
+        await self._starting.acquire()
         try:
-            process = await hooking.start(plan.hooks, settings)
+            return await self._started(plan.hooks, settings)
+        finally:
+            self._starting.release()
+
+    async def _started(self, hooks: Hooks, settings: Mapping[str, Any]) -> Target:
+        """A server that the kit starts, ready. Raises TargetError."""
+        plan = self.plan
+        try:
+            process = await hooking.start(hooks, settings)
         except HookError as error:
             raise TargetError(str(error)) from None
         self._processes.append(process)
@@ -333,6 +345,9 @@ class Runner:
 
     def _planned(self, target: Target, scenario: Scenario) -> float:
         return scenario.waits(target.claims) if scenario.waits else 0.0
+
+    def _longest(self, target: Target, scenarios: Iterable[Scenario]) -> float:
+        return max((self._planned(target, s) for s in scenarios), default=0.0)
 
     def _level(self, check: str) -> str:
         return self.rows[check.partition(".")[0]].level

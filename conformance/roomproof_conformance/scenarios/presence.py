@@ -235,6 +235,7 @@ async def back_in_time(case: Case) -> None:
     room = case.room()
     watcher = await case.member(room)
     lost = await case.member(room, user="twin")
+    await case.told(watcher, about(case, lost, "joined"), says="the user is seen to come", role="given")
     begin = lost.reset()
     back = await case.member(room, user="twin")
     await case.wait(grace(case.claims) + 1.0, "the grace passes")
