@@ -73,6 +73,7 @@ class Arrives(Judge):
             if self._others:
                 seen += f"; last other event: {shown(self._others[-1].event.tree)}"
                 evidence += tuple(r.index for r in self._others)
+            evidence = (self.after, *evidence)  # what should have brought it about
             return Finding("broken", expected, seen, evidence)
         if len(hits) > self.count and not self.at_least:
             return Finding("broken", expected, f"{_times(len(hits))}: {shown(hits[-1].event.tree)} again", evidence)
@@ -269,7 +270,7 @@ class History(Judge):
 
     def end(self) -> Finding:
         got = self._got[::-1] if self.newest_first else self._got
-        evidence = tuple(self._evidence[:3])
+        evidence = tuple(self._evidence[:3]) or (self.after,)
         if self.newest_of:
             bound = self.bound if self.bound is not None else len(self.texts)
             expected = f"the newest at most {bound} of {len(self.texts)} messages, oldest first, without gaps"

@@ -41,12 +41,12 @@ class Order(Judge):
         for position, wanted in enumerate(self.texts):
             if position >= len(self._got):
                 seen = f"{len(self._got)} came; the first missing is {shown(wanted, 40)}"
-                return Finding("broken", expected, seen, tuple(self._evidence[-2:]))
+                return Finding("broken", expected, seen, tuple(self._evidence[-2:]) or (self.after,))
             if self._got[position] != wanted:
                 seen = f"at place {position + 1} came {shown(self._got[position], 40)}, not {shown(wanted, 40)}"
                 return Finding("broken", expected, seen, tuple(self._evidence[max(0, position - 1) : position + 2]))
         seen = f"{len(self._got)} came: {shown(self._got[-1], 40)} again"
-        return Finding("broken", expected, seen, tuple(self._evidence[-2:]))
+        return Finding("broken", expected, seen, tuple(self._evidence[-2:]) or (self.after,))
 
 
 @dataclass
