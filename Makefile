@@ -7,6 +7,7 @@ STAMP := .venv/.complete
 
 # Caches stay in the clone: HOME may be missing, empty or read-only.
 export XDG_CACHE_HOME := $(CURDIR)/.work/cache
+export XDG_CONFIG_HOME := $(CURDIR)/.work/config
 export PIP_CACHE_DIR := $(XDG_CACHE_HOME)/pip
 export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/.work/hypothesis
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

@@ -95,6 +95,7 @@ async def test_stopping_ends_the_whole_group(tmp_path: Path, words: tuple[str, .
     child = int((process.folder / "state" / "child").read_text())
     assert process.cannot_set() == {"hello_ms"}
     await process.stop()
+    process.discard()
     assert process.exit_code == -(signal.SIGKILL if words else signal.SIGTERM)
     await gone(child)
 
@@ -138,6 +139,7 @@ async def test_the_token_hook_gets_claims_and_gives_a_token(tmp_path: Path) -> N
     process = await hooks.start(hooks.load(write(tmp_path, f"hooks: 1\nstart: [sleep, '60']\ntoken: {reads}\n")), {})
     assert await process.token({"sub": "ann"}) == '}"nna" :"bus"{'
     await process.stop()
+    process.discard()
 
 
 async def test_a_token_hook_that_fails_says_why(tmp_path: Path) -> None:
@@ -146,6 +148,7 @@ async def test_a_token_hook_that_fails_says_why(tmp_path: Path) -> None:
     with pytest.raises(HookError, match="token: exit code 1: no key"):
         await process.token({})
     await process.stop()
+    process.discard()
 
 
 async def test_a_command_that_is_not_there(tmp_path: Path) -> None:
