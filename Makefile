@@ -66,6 +66,7 @@ pyright: $(STAMP)
 generated: $(STAMP) ## Check that the generated files are current
 	$(BIN)/python -m roomproof_protocol.generate --check
 	$(BIN)/python -m roomproof_server.config.derived --check
+	$(BIN)/python tools/abuse_page.py --check
 
 .PHONY: generate
 generate: $(STAMP) ## Write the generated files again
@@ -94,6 +95,7 @@ fuzz: $(STAMP) ## A million mutated frames through the rules, a hundred thousand
 	$(BIN)/python tools/fuzz_server.py $(ARGS)
 abuse: $(STAMP) ## Hostile clients: memory and the delay of the others, against the stated bounds
 	$(BIN)/python tools/abuse.py $(ARGS)
+	$(BIN)/python tools/abuse_page.py
 
 .PHONY: constraints
 constraints: ## Choose the versions in constraints.txt anew, from the ranges in pyproject.toml
