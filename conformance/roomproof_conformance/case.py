@@ -248,7 +248,6 @@ class Case:
     async def parked(self, seconds: float, why: str) -> AsyncGenerator[None]:
         """A stretch in which this case only waits, for up to `seconds`: others take its place."""
         self.target.progress.waiting(self, seconds, why)
-        self.watch.waited += max(0.0, seconds)
         async with self._slots.parked():
             yield
 

@@ -21,7 +21,6 @@ class Stopwatch:
     def __init__(self) -> None:
         self.began = time.monotonic()
         self.worst = 0.0
-        self.waited = 0.0
 
     def now(self) -> float:
         """Seconds since the case began (monotonic)."""

@@ -87,7 +87,7 @@ class Runner:
         where = plan.url or (plan.hooks.path.stem if plan.hooks else "")
         self.result = RunResult(where, plan.dialect.name, __version__, datetime.now(UTC))
         self._outcomes: list[Outcome] = []
-        self._schedulers: list[Scheduler] = []
+        self._main: Target | None = None
         self._preset: dict[str, Conclusion] = {}
         self._processes: list[Process] = []
         self._lag = LagMeter()
@@ -121,7 +121,7 @@ class Runner:
             process.discard()
 
     async def _run(self) -> None:
-        main = await self._target(self.plan.settings)
+        main = self._main = await self._target(self.plan.settings)
         self._note_problems(main)
         plans = self._applicable(main)
         longest = self._longest(main, plans)
@@ -157,9 +157,7 @@ class Runner:
         return [chain for _, chain in chains if chain]
 
     def _scheduler(self, target: Target) -> Scheduler:
-        scheduler = Scheduler(target, self._level, self._lag, self.plan.jobs, self._outcomes)
-        self._schedulers.append(scheduler)
-        return scheduler
+        return Scheduler(target, self._level, self._lag, self.plan.jobs, self._outcomes)
 
     @property
     def _starts(self) -> bool:
@@ -328,10 +326,8 @@ class Runner:
         return plans
 
     def _obstacle(self, check: Check, scenario: Scenario, target: Target) -> Conclusion | None:
-        row = self.rows[check.requirement]
-        missing = (set(row.needs) | check.needs) - target.capabilities
-        if missing:
-            return Conclusion(Verdict.NOT_APPLICABLE, Reason.NOT_CLAIMED, f"not claimed: {', '.join(sorted(missing))}")
+        if unclaimed := self._unclaimed(check, target):
+            return unclaimed
         given = {"start"} if self._starts else set()
         if self.plan.hooks is not None and self.plan.hooks.token:
             given.add("token")
@@ -345,6 +341,13 @@ class Runner:
 
     def _planned(self, target: Target, scenario: Scenario) -> float:
         return scenario.waits(target.claims) if scenario.waits else 0.0
+
+    def _unclaimed(self, check: Check, target: Target) -> Conclusion | None:
+        """That a check does not apply to what the target claims, or None where it does."""
+        missing = (set(self.rows[check.requirement].needs) | check.needs) - target.capabilities
+        if not missing:
+            return None
+        return Conclusion(Verdict.NOT_APPLICABLE, Reason.NOT_CLAIMED, f"not claimed: {', '.join(sorted(missing))}")
 
     def _longest(self, target: Target, scenarios: Iterable[Scenario]) -> float:
         return max((self._planned(target, s) for s in scenarios), default=0.0)
@@ -397,12 +400,10 @@ class Runner:
     def _add_watch(self, watch: Watch) -> None:
         """Fold a watch over the transcript of every case; the first violation decides."""
         check = watch.check
-        row = self.rows[check.requirement]
-        if self._schedulers and (missing := (set(row.needs) | check.needs) - self._schedulers[0].target.capabilities):
-            why = Conclusion(Verdict.NOT_APPLICABLE, Reason.NOT_CLAIMED, f"not claimed: {', '.join(sorted(missing))}")
-            self._add(check, why)
+        if self._main is not None and (unclaimed := self._unclaimed(check, self._main)):
+            self._add(check, unclaimed)
             return
-        conclusion, case = watch_over(watch, self.result.transcripts, row.level)
+        conclusion, case = watch_over(watch, self.result.transcripts, self._level(check.id))
         self._add(check, conclusion, case)
 
     def _add(

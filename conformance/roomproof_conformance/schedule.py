@@ -31,7 +31,6 @@ class Outcome:
     conclusions: dict[str, Conclusion]
     case: Case | None = None
     seconds: float = 0.0
-    waited: float = 0.0
     tries: int = 1
 
     @property
@@ -127,4 +126,4 @@ class Scheduler:
             conclusions = {
                 check: c if c.verdict in (Verdict.FAIL, Verdict.WARN) else crash for check, c in conclusions.items()
             }
-        return Outcome(scenario, conclusions, case, seconds, case.watch.waited, number)
+        return Outcome(scenario, conclusions, case, seconds, number)
