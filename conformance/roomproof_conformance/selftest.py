@@ -90,12 +90,34 @@ class Row:
 
 
 def read_table(path: str | Path) -> list[Liar]:
-    """The liars of a table file. Raises TableError."""
+    """The liars of a table: one YAML file, or all of a folder. Raises TableError."""
+    path = Path(path)
+    files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+    if not files:
+        raise TableError(f"table of liars {path}: expected *.yaml in this folder, found none")
+    known = {row.id for row in requirements()}
+    liars: dict[str, Liar] = {}
+    for file in files:
+        for liar in _rows(file):
+            where = f"{file}: {liar.name}"
+            if liar.name in liars:
+                raise TableError(f"{where}: stands twice; every liar has a name of its own")
+            for requirement in (liar.requirement, *liar.may_also):
+                if requirement not in known:
+                    raise TableError(f"{where}: there is no requirement {requirement}; see `roomproof list`")
+            if not liar.name.startswith(liar.requirement.lower() + "-"):
+                raise TableError(f"{where}: the name must begin {liar.requirement.lower()}-")
+            liars[liar.name] = liar
+    return list(liars.values())
+
+
+def _rows(path: Path) -> Iterator[Liar]:
+    """The rows of one file of a table. Raises TableError."""
     import yaml
     from jsonschema import Draft202012Validator
 
     try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise TableError(f"table of liars {path}: {error.strerror}") from None
     except yaml.YAMLError as error:
@@ -103,25 +125,9 @@ def read_table(path: str | Path) -> list[Liar]:
     schema = json.loads(_SCHEMA.read_text(encoding="utf-8"))
     for fault in Draft202012Validator(schema).iter_errors(data):
         raise TableError(f"{path}: {_place(data, fault.absolute_path)}: {fault.message}")
-    liars = [
-        Liar(
-            row["name"], row["requirement"], row["area"], row["how"],
-            {other["requirement"]: other["reason"] for other in row.get("may_also", ())},
-        )
-        for row in data["liars"]
-    ]  # fmt: skip
-    known = {row.id for row in requirements()}
-    seen: set[str] = set()
-    for liar in liars:
-        if liar.name in seen:
-            raise TableError(f"{path}: {liar.name}: stands twice; every liar has a name of its own")
-        seen.add(liar.name)
-        for requirement in (liar.requirement, *liar.may_also):
-            if requirement not in known:
-                raise TableError(f"{path}: {liar.name}: there is no requirement {requirement}; see `roomproof list`")
-        if not liar.name.startswith(liar.requirement.lower() + "-"):
-            raise TableError(f"{path}: {liar.name}: the name must begin {liar.requirement.lower()}-")
-    return liars
+    for row in data["liars"]:
+        may_also = {other["requirement"]: other["reason"] for other in row.get("may_also", ())}
+        yield Liar(row["name"], row["requirement"], row["area"], row["how"], may_also)
 
 
 def _place(data: Any, path: Iterable[str | int]) -> str:

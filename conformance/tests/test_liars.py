@@ -20,7 +20,7 @@ from roomproof_conformance.selftest import Liar, Row, TableError
 from roomproof_conformance.verdicts import Verdict
 
 LIARS = Path(__file__).with_name("liars")
-TABLE = LIARS / "table.yaml"
+TABLE = LIARS / "table"
 HOOKS = LIARS / "hooks.yaml"
 
 TEN = (
