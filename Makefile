@@ -14,6 +14,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 # Set by somebody's profile, these would install into, or import from, a place that is not .venv.
 unexport PYTHONHOME PYTHONPATH PIP_PREFIX PIP_TARGET PIP_USER
+# The kit starts some twenty servers in a run: each would compile all its modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The stamp holds the folder it was made in. Without a working Python, or in a folder that was moved, it counts for nothing.
 $(shell [ -x $(BIN)/python ] && [ "$$(cat $(STAMP) 2>/dev/null)" = "$(CURDIR)" ] || rm -f $(STAMP))

@@ -29,7 +29,8 @@ from .results import CheckResult, RunResult
 from .schedule import Outcome, Scheduler
 from .target import Progress, Quiet, Target
 from .transport import Unreachable
-from .verdicts import Conclusion, Reason, Verdict, conclude
+from .verdicts import Conclusion, Reason, Verdict
+from .watching import conclude_watch
 
 SHORT_TIMERS: Mapping[str, Any] = {
     "heartbeat": {"interval_ms": 1000, "timeout_ms": 1000},
@@ -157,7 +158,8 @@ class Runner:
         return [chain for _, chain in chains if chain]
 
     def _scheduler(self, target: Target) -> Scheduler:
-        return Scheduler(target, self._level, self._lag, self.plan.jobs, self._outcomes)
+        watches = [watch for watch in self.watches if self.plan.wants(watch.check)]
+        return Scheduler(target, self._level, self._lag, self.plan.jobs, watches, self._outcomes)
 
     @property
     def _starts(self) -> bool:
@@ -398,12 +400,13 @@ class Runner:
         return (check for s in self.scenarios for check in s.checks if self.plan.wants(check))
 
     def _add_watch(self, watch: Watch) -> None:
-        """Fold a watch over the transcript of every case; the first violation decides."""
+        """What a watch found in all cases; the first violation decides."""
         check = watch.check
         if self._main is not None and (unclaimed := self._unclaimed(check, self._main)):
             self._add(check, unclaimed)
             return
-        conclusion, case = watch_over(watch, self.result.transcripts, self._level(check.id))
+        cases = ((outcome.scenario.name, outcome.watched) for outcome in self._outcomes)
+        conclusion, case = conclude_watch(watch, cases, self._level(check.id))
         self._add(check, conclusion, case)
 
     def _add(
@@ -431,22 +434,6 @@ class Runner:
                 repeat,
             )
         )
-
-
-def watch_over(watch: Watch, transcripts: Mapping[str, Any], level: str) -> tuple[Conclusion, str | None]:
-    """Judge all transcripts by a watch; `unclear` from a case says that nothing of the kind happened in it."""
-    from .judges import evaluate
-    from .verdicts import Judged
-
-    seen = False
-    for name, transcript in transcripts.items():
-        finding = evaluate(watch.judge(), transcript.records)
-        seen = seen or finding.outcome == "holds"
-        if finding.outcome == "broken":
-            return conclude(level, [Judged(watch.check.id, "must", watch.check.title, finding)]), name
-    if not seen:
-        return Conclusion(Verdict.NOT_JUDGED, Reason.NOTHING_SEEN, "nothing of the kind occurred in this run"), None
-    return Conclusion(Verdict.PASS), None
 
 
 async def _talk(case: Case) -> None:

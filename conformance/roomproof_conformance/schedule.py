@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from .case import Case, Stop
-from .checks import Scenario
+from .checks import Scenario, Watch
 from .clock import Budget, LagMeter, Slots
 from .judging import judge_case
 from .target import Target
 from .transport import Unreachable
-from .verdicts import Conclusion, Reason, Verdict
+from .verdicts import Conclusion, Finding, Reason, Verdict
+from .watching import watch_case
 
 TRIES = 3
 """How often a case is run when clock or link were too noisy to tell."""
@@ -32,6 +33,7 @@ class Outcome:
     case: Case | None = None
     seconds: float = 0.0
     tries: int = 1
+    watched: Mapping[str, Finding] = field(default_factory=dict)  # of each watch, by its check
 
     @property
     def passed(self) -> bool:
@@ -50,6 +52,7 @@ class Scheduler:
     level: Callable[[str], str]
     lag: LagMeter
     jobs: int = 24
+    watches: Sequence[Watch] = ()
     outcomes: list[Outcome] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -122,8 +125,9 @@ class Scheduler:
         checks = [check.id for check in scenario.checks]
         # In a thread: judging a long transcript must not make the kit deaf to its other cases.
         conclusions = await asyncio.to_thread(judge_case, case.transcript, checks, self.level)
+        watched = await asyncio.to_thread(watch_case, self.watches, case.transcript)
         if crash is not None:
             conclusions = {
                 check: c if c.verdict in (Verdict.FAIL, Verdict.WARN) else crash for check, c in conclusions.items()
             }
-        return Outcome(scenario, conclusions, case, seconds, number)
+        return Outcome(scenario, conclusions, case, seconds, number, watched)

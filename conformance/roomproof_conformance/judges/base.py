@@ -9,10 +9,11 @@ from copy import deepcopy
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar
 
-from roomproof_conformance.transcript import Record
+from roomproof_conformance.transcript import Record, RecordKind
 from roomproof_conformance.verdicts import Finding, Outcome
 
 _NAMED: dict[str, type[Judge]] = {}
+EVENTS: frozenset[RecordKind] = frozenset({"event"})
 
 
 @dataclass
@@ -25,6 +26,8 @@ class Judge(ABC):
     """
 
     kind: ClassVar[str] = ""
+    reads: ClassVar[frozenset[RecordKind] | None] = None
+    """The kinds of record that `step` looks at; None for all. A watch is given no others."""
     noise: float = field(default=0.0, init=False, repr=False)
     last: float = field(default=0.0, init=False, repr=False)
 

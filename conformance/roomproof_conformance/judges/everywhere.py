@@ -13,7 +13,7 @@ from roomproof_conformance.transcript import Record
 from roomproof_conformance.verdicts import Finding
 from roomproof_protocol import CLOSES, DEFAULTS, Limits, check_message, retry_after
 
-from .base import Judge, shown
+from .base import EVENTS, Judge, shown
 from .replay import told
 
 REASON_BYTES = 123
@@ -63,6 +63,7 @@ class ListedCloses(Everywhere):
     wrote raw bytes are left out: these may have held a Close frame.
     """
 
+    reads = frozenset({"sent", "received"})
     expected: ClassVar[str] = "a close code of section 5, and a reason of at most 123 bytes in its form"
     nothing: ClassVar[str] = "the server closed no connection"
     _ours: set[str] = field(default_factory=set, init=False)
@@ -94,6 +95,7 @@ class LeftIsLeft(Everywhere):
     A further `left` is the answer to a further `leave` (ROOM-7).
     """
 
+    reads = EVENTS
     expected: ClassVar[str] = "nothing of a room between left and the next joined"
     nothing: ClassVar[str] = "nobody left a room"
     _left: dict[tuple[str, str], int] = field(default_factory=dict, init=False)
@@ -116,6 +118,7 @@ class LeftIsLeft(Everywhere):
 class ReplaysEqual(Everywhere):
     """A replayed message has the sender, time and text of its live delivery (HIST-7)."""
 
+    reads = EVENTS
     expected: ClassVar[str] = "each replayed message like its live delivery"
     nothing: ClassVar[str] = "no message was seen both live and replayed"
     _live: dict[Number, tuple[dict[str, Any], int]] = field(default_factory=dict, init=False)
@@ -124,7 +127,7 @@ class ReplaysEqual(Everywhere):
     def step(self, record: Record) -> None:
         if record.kind != "event" or self._broken is not None:
             return
-        for fields, past in told(record.event):
+        for fields, past in told(record):
             if not isinstance(fields.get("seq"), int):
                 continue
             number = fields.get("room"), fields.get("epoch"), fields["seq"]
@@ -149,6 +152,7 @@ class ReplaysEqual(Everywhere):
 class OwnMids(Everywhere):
     """A live message carries its `mid` to its sender and to nobody else, a replayed one to nobody (MSG-15)."""
 
+    reads = EVENTS
     expected: ClassVar[str] = "the mid on the sender's own connections, live, and nowhere else"
     nothing: ClassVar[str] = "no message with a mid was seen"
     _user: dict[str, Any] = field(default_factory=dict, init=False)  # of each connection, by its welcome
@@ -196,6 +200,7 @@ class OwnMids(Everywhere):
 class Unnumbered(Everywhere):
     """No presence event carries a `seq` (PRES-4)."""
 
+    reads = EVENTS
     expected: ClassVar[str] = "presence events without seq"
     nothing: ClassVar[str] = "no presence event was seen"
 
@@ -211,6 +216,7 @@ class Unnumbered(Everywhere):
 class Faultless(Everywhere):
     """Every frame that the server writes is as RFC 6455 says: length, mask, bits, opcodes, fragments, UTF-8."""
 
+    reads = frozenset({"received", "fault"})
     expected: ClassVar[str] = "frames as RFC 6455 says"
     nothing: ClassVar[str] = "no frame was seen"
 
@@ -225,17 +231,17 @@ class Faultless(Everywhere):
 class WellFormed(Everywhere):
     """Every message of one type validates against its schema, with the limits that the server's welcome states."""
 
+    reads = EVENTS
     message_type: ClassVar[str] = ""
+    _stated: Any = field(default=None, init=False)  # the limits of the last welcome, and what they come to
     _limits: Limits = field(default=DEFAULTS, init=False)
 
     def step(self, record: Record) -> None:
-        if record.kind != "event" or self._broken is not None:
-            return
         message = _native(record)
-        if message is None:
+        if message is None or self._broken is not None:
             return
         kind = message.get("type")
-        if kind == "welcome":
+        if kind == "welcome" and message.get("limits") != self._stated:
             self._learn(message.get("limits"))
         if kind == self.message_type and self._looked < MOST_CHECKED:
             past = message.get("messages")
@@ -246,6 +252,7 @@ class WellFormed(Everywhere):
                 self.violated(f"{why}; got {shown(message, 400)}", record.index)
 
     def _learn(self, limits: Any) -> None:
+        self._stated = limits
         try:
             self._limits = Limits.from_mapping(limits)
         except (ValueError, TypeError, AttributeError):

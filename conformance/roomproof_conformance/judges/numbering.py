@@ -9,7 +9,7 @@ from typing import Any
 from roomproof_conformance.transcript import Record
 from roomproof_conformance.verdicts import Finding
 
-from .base import Judge, shown
+from .base import EVENTS, Judge, shown
 from .replay import plain, told
 
 
@@ -17,6 +17,7 @@ from .replay import plain, told
 class SeamNumber(Judge):
     """The first live message of a room after `joined` is numbered one above the head that it stated (HIST-4)."""
 
+    reads = frozenset({"event", "end"})
     room: str | None = None
     conn: str | None = None
     _heads: dict[tuple[Any, ...], tuple[Any, int, int]] = field(default_factory=dict, init=False)
@@ -61,6 +62,7 @@ class SeamNumber(Judge):
 class TimesRise(Judge):
     """On each connection the times of a room's live messages do not decrease (MSG-8)."""
 
+    reads = EVENTS
     room: str | None = None
     conn: str | None = None
     _last: dict[tuple[Any, ...], tuple[Any, int]] = field(default_factory=dict, init=False)
@@ -98,6 +100,7 @@ class TimesRise(Judge):
 class OneStream(Judge):
     """In every room, everybody sees the same text, sender and time under each number, live and replayed (MSG-6)."""
 
+    reads = EVENTS
     _seen: dict[tuple[Any, ...], tuple[dict[str, Any], int]] = field(default_factory=dict, init=False)
     _again: int = field(default=0, init=False)
     _broken: Finding | None = field(default=None, init=False)
@@ -105,7 +108,7 @@ class OneStream(Judge):
     def step(self, record: Record) -> None:
         if record.kind != "event" or self._broken:
             return
-        for fields, _ in told(record.event):
+        for fields, _ in told(record):
             if not isinstance(fields.get("seq"), int):
                 continue
             key = plain(fields.get("room"), fields.get("epoch"), fields["seq"])
@@ -146,7 +149,7 @@ class OneOrder(Judge):
     def step(self, record: Record) -> None:
         if record.kind != "event" or record.conn not in self.conns:
             return
-        messages = [fields for fields, _ in told(record.event)]
+        messages = [fields for fields, _ in told(record)]
         for fields in reversed(messages) if self.newest_first else messages:
             if fields.get("room") in (None, self.room):
                 view = self._views.setdefault(record.conn, {})

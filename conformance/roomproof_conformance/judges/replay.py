@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from roomproof_conformance.dialects.matching import matches
-from roomproof_conformance.events import Event
 from roomproof_conformance.transcript import Record
 from roomproof_conformance.verdicts import Finding
 
@@ -15,11 +14,13 @@ from .base import Judge, shown
 from .content import Pattern, Replied, view
 
 
-def told(event: Event) -> Iterator[tuple[Mapping[str, Any], bool]]:
-    """The chat messages of an event, each with whether it is of the past."""
-    if event.kind == "message":
-        yield event.fields, False
-    elif event.kind in ("joined", "history"):
+def told(record: Record) -> Iterator[tuple[Mapping[str, Any], bool]]:
+    """The chat messages of an event record, each with whether it is of the past."""
+    kind = record.data["kind"]
+    if kind == "message":
+        yield record.data["fields"], False
+    elif kind in ("joined", "history"):
+        event = record.event
         for entry in event.entries:
             yield {"room": event.room, "epoch": event.fields.get("epoch"), **entry}, True
 
@@ -111,7 +112,7 @@ class Replayed(Judge):
     def step(self, record: Record) -> None:
         if record.kind != "event":
             return
-        for fields, past in told(record.event):
+        for fields, past in told(record):
             if fields.get("text") not in self.texts or fields.get("room") not in (None, self.room):
                 continue
             if past:

@@ -23,6 +23,7 @@ Number = tuple[Any, ...]
 class _Sends(Judge):
     """Follows the sends `ops` (all of the case when empty) to their answers."""
 
+    reads = frozenset({"op", "event", "reply"})
     ops: list[int] = field(default_factory=list)
     _begun: dict[int, Record] = field(default_factory=dict, init=False)
     _answers: dict[int, tuple[bool, Event, int]] = field(default_factory=dict, init=False)
@@ -32,10 +33,9 @@ class _Sends(Judge):
         if record.kind == "op" and record.data["op"] == "send" and (not self.ops or record.index in self.ops):
             self._begun[record.index] = record
         elif record.kind == "event":
-            event = record.event
-            if event.kind in ("ack", "error", "rate_limited"):
-                self._events[record.index] = event
-            for fields, past in told(event):
+            if record.data["kind"] in ("ack", "error", "rate_limited"):
+                self._events[record.index] = record.event
+            for fields, past in told(record):
                 self._heard(fields, past, record)
         elif record.kind == "reply" and record.data["op"] in self._begun:
             index = record.data.get("event")

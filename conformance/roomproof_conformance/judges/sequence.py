@@ -104,6 +104,7 @@ class InTurn(Judge):
 class JoinedFirst(Judge):
     """On each connection the answer to the first join of a room comes before any event of that room."""
 
+    reads = frozenset({"op", "event", "reply"})
     _joins: dict[int, tuple[str, str]] = field(default_factory=dict, init=False)
     _before: dict[tuple[str, str], Record] = field(default_factory=dict, init=False)
     _done: set[tuple[str, str]] = field(default_factory=set, init=False)

@@ -56,6 +56,7 @@ class Contiguous(Judge):
     Holds for a server that numbers its messages; `conn` None means every connection of the case.
     """
 
+    reads = frozenset({"event", "end"})
     room: str | None = None
     conn: str | None = None
     least: int = 2

@@ -35,6 +35,7 @@ class CleanErrors(Judge):
     more that the connection itself never wrote).
     """
 
+    reads = frozenset({"op", "sent", "event"})
     _errors: list[Record] = field(default_factory=list, init=False)
     _secrets: dict[str, str] = field(default_factory=dict, init=False)  # and the user whose they are
     _user: dict[str, str] = field(default_factory=dict, init=False)
@@ -94,6 +95,7 @@ class CleanErrors(Judge):
 class OneReply(Judge):
     """No request is answered more often than it was sent."""
 
+    reads = frozenset({"sent", "event"})
     _sent: Counter[tuple[str, str]] = field(default_factory=Counter, init=False)
     _replies: dict[tuple[str, str], list[int]] = field(default_factory=dict, init=False)
 
@@ -149,6 +151,7 @@ class Valid(Judge):
 class FramesWithin(Judge):
     """No frame of the server is longer than the `server_frame_bytes` that its welcome states."""
 
+    reads = frozenset({"event", "received"})
     least: int = 0  # of a longest frame that must have been seen, so that the limit was put to the test
     _limit: int | None = field(default=None, init=False)
     _longest: Record | None = field(default=None, init=False)
