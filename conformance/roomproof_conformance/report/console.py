@@ -10,7 +10,10 @@ from roomproof_conformance.verdicts import Verdict
 if TYPE_CHECKING:
     from rich.console import Console
 
-COLOURS: Mapping[Verdict, str] = {
+COLOURS: Mapping[str, str] = {
+    "stale": "bold red",
+    "known-failing": "blue",
+    "known-flaky": "blue",
     Verdict.PASS: "green",
     Verdict.FAIL: "bold red",
     Verdict.WARN: "yellow",

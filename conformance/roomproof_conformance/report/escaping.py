@@ -16,6 +16,8 @@ HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 STACKED = 3
 """Combining marks on one letter; more of them paint over the lines above and below."""
 
+FIRST_MARK = "\u0300"
+
 PLAIN = {
     0x2010: "-",  # hyphens and dashes
     0x2011: "-",
@@ -29,6 +31,8 @@ PLAIN = {
     0x2190: "<-",
     0x2192: "->",
     0x00B7: "-",
+    0x2500: "-",  # the progress bar
+    0x2501: "=",
 }
 
 
@@ -42,14 +46,16 @@ def visible(text: str, limit: int | None = None) -> str:
     return shown if len(cut) == len(text) else f"{shown}… ({len(text):,} characters)"
 
 
-def payload(text: str | None, base64: str | None, length: int, limit: int) -> str:
-    """A frame's payload as a transcript keeps it: text, or the base64 of bytes; `length` is in bytes."""
+def payload(text: str | None, base64: str | None, length: int, limit: int, *, cut: bool = False) -> str:
+    """A frame's payload as a transcript keeps it: text, or the base64 of bytes, `cut` where the transcript did.
+
+    `length` is that of the whole, in bytes.
+    """
     if text is None:
         kept = base64 or ""
         return f"{length:,} bytes, base64 {visible(kept[:limit])}{'…' if len(kept) > limit else ''}"
     if len(text) > limit:
         return f"{visible(text[:limit])}… ({length:,} bytes)"
-    cut = length > len(text.encode("utf-8", "surrogatepass"))
     return visible(text) + (f"… ({length:,} bytes)" if cut else "")
 
 
@@ -65,13 +71,27 @@ def file_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:100].lstrip(".-") or "_"
 
 
+class _Uncovered(dict[int, str]):
+    """What stands for a character, by its code point; found once, so that a megabyte of them takes no time."""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        self[code] = _escape(char) if unicodedata.category(char) in HIDDEN else char
+        return self[code]
+
+
+_UNCOVERED = _Uncovered()
+
+
 def _uncovered(text: str) -> str:
+    text = text.translate(_UNCOVERED)
+    if max(text, default="") < FIRST_MARK:
+        return text
     shown = []
     marks = 0
     for char in text:
-        category = unicodedata.category(char)
-        marks = marks + 1 if category in ("Mn", "Me") else 0
-        shown.append(_escape(char) if category in HIDDEN or marks > STACKED else char)
+        marks = marks + 1 if unicodedata.category(char) in ("Mn", "Me") else 0
+        shown.append(_escape(char) if marks > STACKED else char)
     return "".join(shown)
 
 

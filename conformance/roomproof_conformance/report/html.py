@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roomproof_conformance.results import CheckResult, RunResult
-from roomproof_conformance.verdicts import Verdict
+from roomproof_conformance.transcript import Transcript
 
 from .escaping import file_name, visible
+from .evidence import known, where
 from .files import write
-from .ledger import BY_CARE, by_care, duration, in_need_of_a_look, ledger, unjudged
+from .ledger import by_care, by_row, duration, in_need_of_a_look, ledger, notes, tolerated, unjudged
+from .secrets import conceal
 from .sequence import ARROWS, sequence
 from .story import Gap, Line, cut, sent_before, story
 
@@ -38,29 +40,39 @@ class Room:
     letters: int
 
 
-ROOMS = (Room(1000, 1_200_000, 1500), Room(400, 600_000, 400), Room(120, 300_000, 150), Room(20, 100_000, 80))
+ROOMS = (
+    Room(1000, 1_200_000, 1500),
+    Room(1000, 1_100_000, 400),
+    Room(1000, 800_000, 120),
+    Room(400, 400_000, 100),
+    Room(120, 300_000, 100),
+    Room(20, 100_000, 80),
+)
 """Tried one after the other, until the page is small enough."""
 
-LISTED = 60
-"""Lines of a transcript that are listed for one finding."""
+SHAPES = ((ARROWS, 60), (24, 24), (12, 0), (6, 0), (4, 0))
+"""Rows of a diagram and lines of a listing, tried one after the other: each finding has its share of the page."""
 
-LONG = 600
+LONG = 300
 """Letters of a payload in a listing."""
 
-SYMBOLS: Mapping[Verdict, str] = {
-    Verdict.PASS: "✓",
-    Verdict.FAIL: "✗",
-    Verdict.WARN: "!",
-    Verdict.TOLERATED: "≈",
-    Verdict.INFO: "i",
-    Verdict.NOT_APPLICABLE: "\N{EN DASH}",
-    Verdict.NOT_JUDGED: "○",
-    Verdict.INCONCLUSIVE: "?",
-    Verdict.KIT_ERROR: "⚠",
+SYMBOLS: Mapping[str, str] = {
+    "pass": "✓",
+    "fail": "✗",
+    "stale": "✗",
+    "known-failing": "✗",
+    "known-flaky": "~",
+    "warn": "!",
+    "tolerated": "≈",
+    "info": "i",
+    "not-applicable": "\N{EN DASH}",
+    "not-judged": "○",
+    "inconclusive": "?",
+    "kit-error": "⚠",
 }
 
 
-@dataclass
+@dataclass(frozen=True)
 class Finding:
     """One check that needs a look, with what its transcript shows."""
 
@@ -73,27 +85,45 @@ class Finding:
     left_out: bool = False
 
 
-@dataclass
-class _Evidence:
-    """Hands out what is left of the page for evidence."""
+@dataclass(frozen=True)
+class _Told:
+    """A check that is to be shown, and its story; told once, however often the page is drawn."""
 
-    result: RunResult
-    left: int
+    check: CheckResult
+    lines: Sequence[Line]
+    sent: Sequence[Line]
+    sent_before: int
 
-    def show(self, check: CheckResult) -> Finding:
-        transcript = self.result.transcripts.get(check.case or "")
-        if transcript is None:
-            return Finding(check)
-        lines = story(transcript, check.conclusion.judged)
-        sent, before = sent_before(transcript, check)
-        for arrows, listed in ((ARROWS, LISTED), (12, 0)):
-            diagram = sequence(lines, arrows=arrows)
-            listing = cut(lines, listed) if listed else []
+    def within(self, share: float) -> tuple[Finding, int]:
+        """The finding with as much of its evidence as fits into `share` bytes, and the bytes it takes."""
+        shown = Finding(self.check, self.sent, self.sent_before, lines=len(self.lines))
+        if not self.lines:
+            return shown, 0
+        for arrows, listed in SHAPES:
+            diagram = sequence(self.lines, arrows=arrows)
+            listing = cut(self.lines, listed) if listed else []
             size = len(diagram.encode()) + sum(_size(line) for line in listing)
-            if size <= self.left:
-                self.left -= size
-                return Finding(check, sent, before, diagram, listing, len(lines))
-        return Finding(check, sent, before, lines=len(lines), left_out=True)
+            if size <= share:
+                return replace(shown, diagram=diagram, listing=listing), size
+        return replace(shown, left_out=True), 0
+
+
+def _tell(result: RunResult) -> list[_Told]:
+    told = []
+    for check in (*in_need_of_a_look(result), *tolerated(result)):
+        transcript = result.transcripts.get(check.case or "", Transcript())
+        told.append(_Told(check, story(transcript, check.conclusion.judged), *sent_before(transcript, check)))
+    return told
+
+
+def _findings(told: Sequence[_Told], left: int) -> list[Finding]:
+    """Share out `left` bytes for evidence: what one finding does not need is there for the next."""
+    findings = []
+    for place, one in enumerate(told):
+        finding, size = one.within(left / (len(told) - place))
+        left -= size
+        findings.append(finding)
+    return findings
 
 
 def _size(line: Line | Gap) -> int:
@@ -103,35 +133,39 @@ def _size(line: Line | Gap) -> int:
 
 def render(result: RunResult) -> str:
     """The page, showing as much as there is room for."""
+    result = conceal(result)
+    told = _tell(result)
     page = ""
     for room in ROOMS:
-        page = _render(result, room)
+        page = _render(result, told, room)
         if len(page.encode("utf-8", "backslashreplace")) <= LARGEST:
             break
     return page
 
 
-def _render(result: RunResult, room: Room) -> str:
+def _render(result: RunResult, told: Sequence[_Told], room: Room) -> str:
     from markupsafe import Markup
 
-    evidence = _Evidence(result, room.evidence)
-    to_show = in_need_of_a_look(result)
-    findings = [evidence.show(check) for check in to_show[: room.findings]]
+    findings = _findings(told[: room.findings], room.evidence)
     book = ledger(result)
     return _template().render(
         result=result,
         ledger=book,
-        checks=by_care(r.verdict for r in result.results),
         findings=findings,
         linked={finding.check.check for finding in findings},
         unjudged=unjudged(result),
         figures=_figures(result),
-        order=[verdict for verdict in BY_CARE if verdict in book.counts],
+        order=list(book.counts),
+        filters=by_care(check.state for check in result.results),
+        known=known,
+        notes=notes(result),
+        by_row=partial(by_row, result),
+        where=partial(where, result),
         symbols=SYMBOLS,
         svg=Markup,
         long=min(LONG, room.letters),
         letters=room.letters,
-        more=len(to_show) - len(findings),
+        more=len(told) - len(findings),
     )
 
 

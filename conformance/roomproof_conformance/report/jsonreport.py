@@ -12,15 +12,33 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TextIO
 
-from roomproof_conformance.results import RunResult
+from roomproof_conformance.results import CheckResult, RunResult
+from roomproof_conformance.verdicts import Verdict
 
+from .evidence import sent
 from .files import write
+from .secrets import conceal
+
+PAYLOAD = 2000
+"""Letters of a payload; its whole stands in the transcript."""
 
 
 def dump(result: RunResult, file: TextIO) -> None:
     """Write the report to an open file; ASCII only, so that half a surrogate pair survives as an escape."""
-    json.dump(result.as_json(), file, ensure_ascii=True, indent=2)
+    result = conceal(result)
+    report = result.as_json()
+    for check, entry in zip(result.results, report["checks"], strict=True):
+        entry["sent"] = [] if check.verdict is Verdict.PASS else _sent(result, check)
+        entry["transcript"] = str(result.files[check.case]) if check.case in result.files else None
+    json.dump(report, file, ensure_ascii=True, indent=2)
     file.write("\n")
+
+
+def _sent(result: RunResult, check: CheckResult) -> list[dict[str, Any]]:
+    lines, _ = sent(result, check)
+    return [
+        {"conn": line.conn, "t": round(line.t, 6), "what": line.label, "payload": line.text(PAYLOAD)} for line in lines
+    ]
 
 
 def write_json(result: RunResult, path: str | Path) -> None:

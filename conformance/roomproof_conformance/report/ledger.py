@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from roomproof_conformance.quick import NOTE
 from roomproof_conformance.results import CheckResult, RunResult
-from roomproof_conformance.verdicts import SEVERITY, Verdict
+from roomproof_conformance.verdicts import SEVERITY, Conclusion, Reason, Verdict
 from roomproof_protocol import requirements
 
 TITLES: Mapping[str, str] = {
@@ -29,8 +30,15 @@ TITLES: Mapping[str, str] = {
     "CLUSTER": "Several nodes",
 }
 JUDGEMENTS = (Verdict.PASS, Verdict.TOLERATED, Verdict.WARN, Verdict.FAIL)
-BY_CARE = tuple(sorted(Verdict, key=lambda verdict: -SEVERITY[verdict]))
-"""The verdicts, what a reader must care about most first."""
+STATES: Mapping[str, float] = {
+    **{verdict.value: rank for verdict, rank in SEVERITY.items()},
+    "stale": SEVERITY[Verdict.FAIL] - 0.5,
+    "known-failing": SEVERITY[Verdict.INCONCLUSIVE] - 0.3,
+    "known-flaky": SEVERITY[Verdict.INCONCLUSIVE] - 0.6,
+}
+"""How much a reader must care about each state of a check (`CheckResult.state`)."""
+BY_CARE = tuple(sorted(STATES, key=lambda state: -STATES[state]))
+"""The states, what a reader must care about most first."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,12 @@ class Row:
     @property
     def worst(self) -> CheckResult:
         """The check that decides the row; the first of several."""
-        return max(self.checks, key=lambda check: SEVERITY[check.verdict])
+        return max(self.checks, key=_care)
+
+    @property
+    def state(self) -> str:
+        """That of the check that decides, or empty."""
+        return self.worst.state if self.checks else ""
 
 
 @dataclass(frozen=True)
@@ -65,9 +78,9 @@ class Area:
         return TITLES.get(self.name, self.name)
 
     @property
-    def counts(self) -> Mapping[Verdict, int]:
-        """Rows by verdict, what matters most first."""
-        return by_care(row.verdict for row in self.rows if row.verdict is not None)
+    def counts(self) -> Mapping[str, int]:
+        """Rows by state, what matters most first."""
+        return by_care(row.state for row in self.rows if row.checks)
 
 
 @dataclass(frozen=True)
@@ -85,9 +98,9 @@ class Ledger:
         return [row for area in self.areas for row in area.rows]
 
     @property
-    def counts(self) -> Mapping[Verdict, int]:
-        """Requirements by verdict, what matters most first."""
-        return by_care(row.verdict for row in self.rows if row.verdict is not None)
+    def counts(self) -> Mapping[str, int]:
+        """Requirements by state, what matters most first."""
+        return by_care(row.state for row in self.rows if row.checks)
 
 
 def ledger(result: RunResult) -> Ledger:
@@ -120,31 +133,61 @@ def ledger(result: RunResult) -> Ledger:
 
 
 def headline(result: RunResult) -> str:
-    """The run in two or three words; they follow its exit code."""
+    """The run in a few words; they follow its exit code."""
     if result.interrupted:
         return "Interrupted"
     match result.exit_code:
+        case 1 if all(check.stale for check in result.results if check.red):
+            return "Known failures are out of date"
         case 1:
             return "Not conformant"
         case 3:
             return "Kit error" if result.having(Verdict.KIT_ERROR) else "Nothing judged"
         case 4:
             return "Inconclusive"
+        case _ if any(check.excused for check in result.having(Verdict.FAIL)):
+            return "Conformant but for known failures"
         case _:
-            return "Conformant, with warnings" if result.having(Verdict.WARN) else "Conformant"
+            warned = any(not check.excused for check in result.having(Verdict.WARN))
+            return "Conformant, with warnings" if warned else "Conformant"
 
 
-def by_care(verdicts: Iterable[Verdict]) -> Mapping[Verdict, int]:
-    """Count verdicts; what a reader must care about most comes first."""
-    counts = Counter(verdicts)
-    return {verdict: counts[verdict] for verdict in BY_CARE if counts[verdict]}
+def by_care(states: Iterable[str]) -> Mapping[str, int]:
+    """Count verdicts or states; what a reader must care about most comes first."""
+    counts = Counter(str(state) for state in states)
+    return {state: counts[state] for state in BY_CARE if counts[state]}
+
+
+def _care(check: CheckResult) -> float:
+    """What was left out on purpose says nothing of its row as long as another check does."""
+    return -1 if check.conclusion.reason is Reason.TOO_LONG else STATES[check.state]
 
 
 def in_need_of_a_look(result: RunResult) -> list[CheckResult]:
     """Red and doubtful checks that have something to show, the gravest first; the rest is in `unjudged`."""
-    grave = result.having(Verdict.FAIL, Verdict.WARN, Verdict.KIT_ERROR, Verdict.INCONCLUSIVE, Verdict.NOT_JUDGED)
-    shown = [r for r in grave if r.verdict is not Verdict.NOT_JUDGED or r.conclusion.judged is not None]
-    return sorted(shown, key=lambda r: -SEVERITY[r.verdict])
+    return sorted((check for check in result.results if _shown(check)), key=lambda check: -_care(check))
+
+
+def _shown(check: CheckResult) -> bool:
+    grave = (Verdict.FAIL, Verdict.WARN, Verdict.KIT_ERROR, Verdict.INCONCLUSIVE)
+    set_up = check.verdict is Verdict.NOT_JUDGED and check.conclusion.judged is not None
+    return set_up or check.stale or check.verdict in grave
+
+
+def tolerated(result: RunResult) -> list[CheckResult]:
+    """Checks that met an allowed variant: nothing is wrong, and a reader may still want to see it."""
+    return [check for check in result.having(Verdict.TOLERATED) if not check.stale]
+
+
+def known_flaky_passes(result: RunResult) -> list[CheckResult]:
+    """Checks that passed this time and are known to fail now and then."""
+    passed = result.having(Verdict.PASS, Verdict.TOLERATED)
+    return [check for check in passed if check.known is not None and check.known.kind == "flaky"]
+
+
+def notes(result: RunResult) -> list[str]:
+    """What the run noted, without what `unjudged` tells in a better order."""
+    return [note for note in result.notes if not note.startswith(NOTE)]
 
 
 def unjudged(result: RunResult) -> Mapping[tuple[str, str], Sequence[CheckResult]]:
@@ -153,8 +196,24 @@ def unjudged(result: RunResult) -> Mapping[tuple[str, str], Sequence[CheckResult
     for check in result.having(Verdict.NOT_JUDGED):
         if check.conclusion.judged is None:
             reason = check.conclusion.reason.value if check.conclusion.reason else ""
-            groups.setdefault((reason, check.conclusion.explanation), []).append(check)
-    return groups
+            groups.setdefault((reason, _grouped(check.conclusion)), []).append(check)
+    order = list(dict.fromkeys(reason for reason, _ in groups))
+    return dict(sorted(groups.items(), key=lambda item: order.index(item[0][0])))
+
+
+def _grouped(conclusion: Conclusion) -> str:
+    """The explanation; where each tells how long it must wait, that it is too long."""
+    why = conclusion.explanation
+    return "must wait too long" if conclusion.reason is Reason.TOO_LONG and why.startswith("must wait") else why
+
+
+def by_row(result: RunResult, checks: Sequence[CheckResult]) -> str:
+    """The rows that these checks leave unjudged, and those that others of their checks judge in part."""
+    rows = dict.fromkeys(check.requirement for check in checks)
+    judged = {check.requirement for check in result.results if check.verdict is not Verdict.NOT_JUDGED}
+    whole = [row for row in rows if row not in judged]
+    part = [row for row in rows if row in judged]
+    return "; ".join(([", ".join(whole)] if whole else []) + ([f"in part {', '.join(part)}"] if part else []))
 
 
 def duration(seconds: float) -> str:

@@ -18,6 +18,7 @@ from roomproof_conformance.verdicts import Verdict
 from .console import COLOURS, console_on
 from .escaping import encodable, visible
 from .ledger import by_care, duration
+from .secrets import hide
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from roomproof_conformance.case import Case
+    from roomproof_conformance.known import KnownChecks
 
 SHOWN = 6
 """Running cases that are shown at once."""
@@ -43,12 +45,20 @@ class _Running:
 class TerminalProgress:
     """A `target.Progress` for people: use it as a context manager around the run.
 
-    `clock` gives seconds; the console is rich's, on stderr unless one is given.
+    `clock` gives seconds; the console is rich's, on stderr unless one is given; what is `known` to fail is not
+    called out.
     """
 
-    def __init__(self, console: Console | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        console: Console | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        known: KnownChecks | None = None,
+    ) -> None:
         self._console = console or console_on("stderr")
         self._clock = clock
+        self._known = known
         self._lock = threading.Lock()  # rich draws from a thread of its own
         self._live: Live | None = None
         self._cases = 0
@@ -92,7 +102,7 @@ class TerminalProgress:
             self._began = self._clock()
             self._end = self._began + longest
         if longest >= WORTH_SAYING and not self._console.is_terminal:
-            self.note(f"{cases} cases; the longest must wait {duration(longest)}")
+            self.note(f"{cases} cases; the longest must wait {duration(longest)} (less with --quick)")
 
     def started(self, case: Case) -> None:
         with self._lock:
@@ -108,12 +118,15 @@ class TerminalProgress:
             self._running.pop(case.scenario.name, None)
             self._done += 1
             self._counts.update(Verdict(verdict) for verdict in verdicts.values())
-            self._red += [check for check, verdict in verdicts.items() if verdict == Verdict.FAIL]
+            self._red += [check for check, verdict in verdicts.items() if verdict == Verdict.FAIL and self._news(check)]
 
     def note(self, line: str) -> None:
         from rich.text import Text
 
-        self._console.print(Text(self._safe(visible(line, 1000))), soft_wrap=True)
+        self._console.print(Text(self._safe(visible(hide(line), 1000))), soft_wrap=True)
+
+    def _news(self, check: str) -> bool:
+        return self._known is None or self._known.find(check) is None
 
     # -- what is drawn -----------------------------------------------------------------------------------
 
@@ -130,8 +143,11 @@ class TerminalProgress:
         lines[0].append(f"  {duration(now - self._began)}", style="dim")
         if left > 1 and done < self._cases:
             lines[0].append(f", about {duration(left)} still", style="dim")
-        for verdict, count in counts.items():
-            lines[0].append(f"  {count} {verdict.value}", style=COLOURS[verdict])
+        if self._cases:
+            lines.append(self._bar(done, left))
+        if counts:
+            tally = [Text(f"{count} {state}", style=COLOURS[state]) for state, count in counts.items()]
+            lines.append(Text("  ").join([Text(""), *tally]))
         if red:
             more = f" and {len(red) - 3} before" if len(red) > 3 else ""
             lines.append(Text(f"  fail: {', '.join(red[-3:])}{more}", style=COLOURS[Verdict.FAIL]))
@@ -148,6 +164,20 @@ class TerminalProgress:
             line.plain = self._safe(line.plain)
             line.truncate(self._console.width - 1, overflow="ellipsis" if self._safe("…") == "…" else "crop")
         return Text("\n").join(lines)
+
+    def _bar(self, done: int, left: float) -> Text:
+        """Cases that are done; where only waiting is left, time is what counts."""
+        from rich.text import Text
+
+        width = min(60, self._console.width - 4)
+        planned = self._end - self._began
+        waited = 1.0 if planned <= 0 else min(1.0, max(0.0, 1 - left / planned))
+        share = min(done / self._cases, waited) if done < self._cases else 1.0
+        full = int(share * width)
+        bar = Text("  ")
+        bar.append("━" * full, style="green" if not self._red else COLOURS[Verdict.FAIL])
+        bar.append("─" * (width - full), style="dim")
+        return bar
 
     def _safe(self, text: str) -> str:
         return encodable(text, self._console.encoding)

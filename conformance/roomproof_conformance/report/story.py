@@ -47,7 +47,8 @@ class Line:
             or (self.data["length"] == 0 and not self.label.startswith("text"))
         ):
             return ""
-        return payload(self.data.get("text"), self.data.get("base64"), self.data["length"], limit)
+        kept = self.data.get("text"), self.data.get("base64"), self.data["length"]
+        return payload(*kept, limit, cut="cut" in self.data)
 
 
 @dataclass(frozen=True)

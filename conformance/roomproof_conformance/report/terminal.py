@@ -5,53 +5,61 @@ Foreign text never reaches rich as markup. Knows no judge; progress is the busin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roomproof_conformance.results import CheckResult, RunResult
-from roomproof_conformance.verdicts import Verdict
+from roomproof_conformance.verdicts import Reason, Verdict
 
 from .console import COLOURS, console_on
 from .escaping import encodable, visible
-from .ledger import Area, Ledger, Row, by_care, duration, in_need_of_a_look, ledger, unjudged
+from .evidence import FOUND, facts, known
+from .ledger import (
+    Area,
+    Ledger,
+    Row,
+    by_care,
+    by_row,
+    duration,
+    in_need_of_a_look,
+    known_flaky_passes,
+    ledger,
+    notes,
+    tolerated,
+    unjudged,
+)
 from .progress import TerminalProgress
-from .story import sent_before
+from .secrets import conceal
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 __all__ = ["TerminalProgress", "print_result"]
 
-FOUND = 700  # letters of what came, or should have come
+BESIDE = 24
+"""Columns that words need beside their cells; with fewer they go below them."""
 
 
-def print_result(
-    result: RunResult,
-    console: Console | None = None,
-    *,
-    verbose: bool = False,
-    transcripts: Mapping[str, Path] | None = None,
-) -> None:
+def print_result(result: RunResult, console: Console | None = None, *, verbose: bool = False) -> None:
     """Print the result to `console` (default: stdout).
 
-    `verbose` shows every check and every row that does not apply; `transcripts` says where
-    `files.write_transcripts` put each case.
+    `verbose` shows every check and every row that does not apply, and what was tolerated or known in full.
     """
-    printer = _Printer(console or console_on("stdout"), result, verbose, transcripts or {})
+    printer = _Printer(console or console_on("stdout"), conceal(result), verbose)
     book = ledger(result)
     printer.table(book)
     printer.findings()
+    printer.known()
+    printer.unjudged()
     printer.summary(book)
 
 
 class _Printer:
-    def __init__(self, console: Console, result: RunResult, verbose: bool, transcripts: Mapping[str, Path]) -> None:
+    def __init__(self, console: Console, result: RunResult, verbose: bool) -> None:
         self.console = console
         self.result = result
         self.verbose = verbose
-        self.transcripts = transcripts
-        self.left = 16 if verbose else 14  # "not-applicable" is folded away where not every row is shown
+        states = [check.state for check in result.results if verbose or check.verdict is not Verdict.NOT_APPLICABLE]
+        self.left = max([14, *(len(state) + 2 for state in states)])
 
     # -- small print -------------------------------------------------------------------------------------
 
@@ -76,7 +84,12 @@ class _Printer:
     def row(self, *cells: tuple[str, str, int], words: str, style: str = "") -> None:
         """Cells of (words, style, width), then words that wrap beside them."""
         columns = [(cell.ljust(width) + " ", colour) for cell, colour, width in cells]
-        self.say(*columns, (words, style), indent=sum(len(cell) for cell, _ in columns))
+        indent = sum(len(cell) for cell, _ in columns)
+        if self.console.width - indent >= BESIDE:
+            self.say(*columns, (words, style), indent=indent)
+            return
+        self.say(*((f"{cell}  ", colour) for cell, colour, _ in cells), indent=2)
+        self.say("    ", (words, style or "dim"), indent=4)
 
     def fact(self, name: str, words: str, style: str = "", *, whole: bool = False) -> None:
         label = f"  {name.ljust(14)}"
@@ -95,16 +108,15 @@ class _Printer:
 
     def rows(self, area: Area) -> None:
         for row in area.rows:
-            verdict = row.verdict
-            if verdict is None or (verdict is Verdict.NOT_APPLICABLE and not self.verbose):
+            if not row.checks or (row.verdict is Verdict.NOT_APPLICABLE and not self.verbose):
                 continue
-            head = (f"  {verdict.value}", COLOURS[verdict], self.left), (row.id, "", 8), (row.level, "dim", 6)
+            head = (f"  {row.state}", COLOURS[row.state], self.left), (row.id, "", 8), (row.level, "dim", 6)
             if not self.verbose:
                 self.row(*head, words=_title(row))
                 continue
             self.row(*head, words=visible(row.text, 1000), style="dim")
             for check in row.checks:
-                mark = (f"    {check.verdict.value}", COLOURS[check.verdict], self.left + 2)
+                mark = (f"    {check.state}", COLOURS[check.state], self.left + 2)
                 self.row(mark, words=_check(check))
 
     def folded(self, area: Area) -> None:
@@ -119,86 +131,71 @@ class _Printer:
     # -- the findings --------------------------------------------------------------------------------------
 
     def findings(self) -> None:
+        """What is red or doubtful in full; with `verbose` what was tolerated or is known, too."""
         for check in in_need_of_a_look(self.result):
+            if self.verbose or not check.excused:
+                self.finding(check)
+        for check in tolerated(self.result) if self.verbose else ():
             self.finding(check)
-        groups = unjudged(self.result)
-        if groups:
-            self.say(("Not judged", "bold"))
-            for (reason, explanation), checks in groups.items():
-                self.say(f"  {reason}: {visible(explanation, 300)}", indent=2)
-                self.say("    ", (", ".join(visible(c.check, 80) for c in checks), "dim"), indent=4)
-            self.say("")
 
     def finding(self, check: CheckResult) -> None:
-        conclusion = check.conclusion
-        judged = conclusion.judged
-        style = COLOURS[check.verdict]
-        head = f"{check.verdict.value.upper()}  "
+        style = COLOURS[check.state]
+        head = f"{check.state.upper()}  "
         self.say(
             (head, style),
             (visible(check.check, 120), "bold"),
             f"  {visible(check.title, 200)}",
             indent=len(head),
         )
-        self.fact(f"{check.requirement} {check.level}", visible(check.sentence, 1000))
-        if conclusion.reason is not None:
-            told = judged is not None and judged.finding.seen in conclusion.explanation
-            self.fact(
-                "reason",
-                conclusion.reason.value + ("" if told else f": {visible(conclusion.explanation, FOUND)}"),
-            )
-        if judged is not None:
-            self.fact("given" if judged.role == "given" else "statement", visible(judged.sentence, 300))
-        for place, line in enumerate(self.sent(check)):
-            self.fact("" if place else "sent", line)
-        if judged is not None:
-            self.fact("came", visible(judged.finding.seen, FOUND), style)
-            self.fact("right", visible(judged.finding.expected, FOUND))
-        if check.case is not None:
-            self.fact("transcript", self.where(check), whole=True)
-        if check.repeat:
-            self.fact("repeat", visible(check.repeat), whole=True)
+        for fact in facts(self.result, check):
+            self.fact(fact.name, fact.words, style if fact.name == "came" else "", whole=fact.whole)
         self.say("")
 
-    def sent(self, check: CheckResult) -> Iterable[str]:
-        transcript = self.result.transcripts.get(check.case or "")
-        if transcript is None:
+    def known(self) -> None:
+        """What fails as a file says, and what that file calls flaky and passed this time."""
+        excused = [check for check in in_need_of_a_look(self.result) if check.excused]
+        if not (excused or known_flaky_passes(self.result)):
             return
-        lines, before = sent_before(transcript, check)
-        if before:
-            yield f"… {before} before"
-        for line in lines:
-            yield f"{visible(line.conn, 12)} at {line.t:.3f} s: {line.label} {line.text(300)}".rstrip()
+        self.say(("Known failures", "bold"))
+        for check in [*excused, *known_flaky_passes(self.result)]:
+            words = f"{visible(check.check, 120)}: {check.verdict.value}, {known(check)}"
+            self.row((f"  {check.state}", COLOURS[check.state], self.left), words=words)
+        self.say("")
 
-    def where(self, check: CheckResult) -> str:
-        case = check.case or ""
-        judged = check.conclusion.judged
-        shown = judged.finding.evidence if judged else ()
-        records = f", records {', '.join(map(str, shown[:8]))}" if shown else ""
-        if case in self.transcripts:
-            return f"{visible(str(self.transcripts[case]))}{records}"
-        return f"case {visible(case, 120)}{records} (kept with --transcripts DIR)"
+    def unjudged(self) -> None:
+        """What was not judged, by its reason; what was left out for its waits only by row, it may be half the table."""
+        groups = unjudged(self.result)
+        if not groups:
+            return
+        self.say(("Not judged", "bold"))
+        for (reason, explanation), checks in groups.items():
+            self.say(f"  {reason}: {visible(explanation, 300)}", indent=2)
+            by_check = reason != Reason.TOO_LONG or self.verbose
+            ids = ", ".join(visible(c.check, 80) for c in checks) if by_check else by_row(self.result, checks)
+            self.say("    ", (ids, "dim"), indent=4)
+        self.say("")
 
     # -- the summary -----------------------------------------------------------------------------------------
 
     def summary(self, book: Ledger) -> None:
         result = self.result
-        for note in result.notes:
+        for note in notes(result):
             self.say(("note: ", "yellow"), visible(note, FOUND), indent=6)
         for remark in dict.fromkeys(row.remark for row in book.rows if row.remark):
             ids = [row.id for row in book.rows if row.remark == remark]
             self.say((f"{visible(remark, 120)} ({len(ids)}): {', '.join(ids)}", "dim"), indent=2)
         code = result.exit_code
         colour = {0: "bold green", 1: "bold red"}.get(code, "bold magenta")
-        tally = ", ".join(
-            f"{count} {verdict.value}" for verdict, count in by_care(r.verdict for r in result.results).items()
-        )
+        tally = ", ".join(f"{count} {state}" for state, count in by_care(r.state for r in result.results).items())
         self.say((book.headline, colour), f": {visible(result.target, 200)} ({visible(result.dialect, 60)})")
         self.say(f"{len(result.results)} checks: {tally or 'none'}", indent=2)
-        self.say(f"requirements: {book.judged} judged of {book.observable} observable of {book.total} in the table")
         self.say(
-            f"time: waits of {duration(result.sum_of_waits)} in {duration(result.wall)}, "
-            f"the longest {duration(result.longest_wait)}; worst lag {duration(result.worst_lag)}"
+            f"requirements: {book.judged} judged of {book.observable} observable of {book.total} in the table", indent=2
+        )
+        self.say(
+            f"time: sum of waits {duration(result.sum_of_waits)}, wall {duration(result.wall)}, "
+            f"longest wait {duration(result.longest_wait)}; worst lag {duration(result.worst_lag)}",
+            indent=2,
         )
 
 
@@ -208,7 +205,7 @@ def _title(row: Row) -> str:
     title = visible(worst.title.removesuffix("."), 200)
     if len(row.checks) == 1:
         return title
-    same = sum(check.verdict is worst.verdict for check in row.checks)
+    same = sum(check.state == worst.state for check in row.checks)
     if same == len(row.checks):
         return f"{title} (and {same - 1} more)"
     return f"{title} ({same} of {len(row.checks)} checks)"

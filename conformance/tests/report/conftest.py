@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
 from roomproof_conformance.judges import Absent, Arrives, Judge, Replied, Stays
 from roomproof_conformance.judging import judge_case
+from roomproof_conformance.known import Entry, KnownChecks
 from roomproof_conformance.results import CheckResult, RunResult
 from roomproof_conformance.transcript import Record, Transcript, payload_fields
 from roomproof_conformance.verdicts import Conclusion, Finding, Judged, Reason, Verdict
@@ -304,6 +305,22 @@ def clean() -> RunResult:
 @pytest.fixture(scope="session")
 def result() -> RunResult:
     return sample()
+
+
+@pytest.fixture
+def known() -> RunResult:
+    """The sample with a file's word on four of its checks."""
+    result = sample()
+    KnownChecks(
+        (
+            Entry("failing", "RATE-3.*", "being rewritten <b>", "known.yaml:3", date(2027, 1, 31)),
+            Entry("failing", "CONN-1.case-1", "was broken", "known.yaml:6"),
+            Entry("failing", "ROOM-5.other-room", "should be done", "known.yaml:8", date(2026, 2, 28)),
+            Entry("flaky", "BEAT-2.*", "slow machine", "flaky.yaml:3"),
+            Entry("flaky", "CONN-2.case-1", "slow machine", "flaky.yaml:5"),
+        )
+    ).mark(result)
+    return result
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def test_a_cut_says_the_whole_length() -> None:
 def test_payloads_say_their_length_in_bytes_when_they_are_cut() -> None:
     assert payload("abc", None, 3, 10) == "abc"
     assert payload("ü" * 20, None, 40, 10) == "ü" * 10 + "… (40 bytes)"
-    assert payload("kept", None, 1_000_000, 10) == "kept… (1,000,000 bytes)"
+    assert payload("kept", None, 1_000_000, 10, cut=True) == "kept… (1,000,000 bytes)"
     assert payload(None, "AAEC", 3, 10) == "3 bytes, base64 AAEC"
     assert payload("\ud800", None, 3, 10) == "\\ud800"
 

@@ -5,12 +5,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import html5lib
 import pytest
 
 from roomproof_conformance.report.html import LARGEST, render, write_html
 from roomproof_conformance.results import RunResult
-from roomproof_conformance.transcript import payload_fields
+from roomproof_conformance.transcript import Transcript, payload_fields
 from roomproof_conformance.verdicts import Conclusion, Finding, Judged, Verdict
+from roomproof_protocol import requirements
 
 VOID = {"meta", "input", "br", "hr", "link", "img"}
 ALLOWED = """
@@ -123,7 +125,7 @@ def test_a_reader_finds_verdict_figures_and_findings(page: Page) -> None:
 def test_the_filter_knows_every_verdict_of_the_ledger(source: str, page: Page) -> None:
     for chosen in page.values("for"):
         if chosen != "show-all":
-            assert f".ledger:has(#{chosen}:checked)" in source
+            assert f"main:has(#{chosen}:checked)" in source
 
 
 def test_a_conformant_run_has_no_findings(conformant: RunResult) -> None:
@@ -136,6 +138,53 @@ def test_a_conformant_run_has_no_findings(conformant: RunResult) -> None:
 def test_an_empty_run_is_a_page_too(book: Any, interrupted: bool) -> None:
     book.result.interrupted = interrupted
     assert ("Interrupted" if interrupted else "Nothing judged") in Page(render(book.result)).text
+
+
+def test_it_is_html_to_a_real_parser(source: str) -> None:
+    """html5lib in its strict mode raises at the first fault that the standard names."""
+    tree = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(source)
+    assert {part.tag for part in tree.iter() if isinstance(part.tag, str)} >= {"main", "article"}
+    assert not list(tree.iter("script"))
+    text = "".join(tree.itertext())
+    assert "<script>alert(1)</script>" in text
+
+
+def test_every_finding_has_its_diagram_on_a_page_with_200_of_a_hostile_server(book: Any, result: RunResult) -> None:
+    """The worst that fits: long conversations full of what must be escaped, a finding about the end of each."""
+    transcript = Transcript(list(result.transcripts["RATE-3.steady"]))
+    for _ in range(12):
+        letters = payload_fields(b'<&\x1b"' * 15_000)
+        transcript.add(9.0, "a", "received", opcode=1, fin=True, rsv=0, masked=False, **letters)
+    found = Finding("broken", "<" * 9000, "\u202e" * 9000, (len(transcript) - 1,))
+    rows = [row for row in requirements() if row.observable]
+    for number in range(200):
+        row = rows[number % len(rows)]
+        judged = Judged("x", "must", "&" * 9000, found)
+        book.result.transcripts[f"case-{number}"] = transcript
+        book.add(f"{row.id}.{number}", "t", Conclusion(Verdict.FAIL, judged=judged), f"case-{number}")
+    source = render(book.result)
+    assert len(source.encode()) <= LARGEST
+    assert source.count('<svg class="seq"') == 200
+    assert "to keep this page small" not in source
+
+
+def test_known_failures_are_shown_as_what_they_are(known: RunResult) -> None:
+    page = Page(render(known))
+    for words in (
+        "Known known to be failing until 2027-01-31: being rewritten <b> (known.yaml:3)",
+        "it passes, so the list is stale: remove the entry in known.yaml:6 (was broken)",
+        "until 2026-02-28, which is over: should be done",
+        "3 of 122 judged requirements are broken.",
+    ):
+        assert words in page.text
+    classes = page.values("class")
+    for state in ("stale", "known-failing", "known-flaky"):
+        assert f"finding {state}" in classes
+
+
+def test_what_was_tolerated_is_shown_too(book: Any) -> None:
+    book.add("MSG-1.x", "t", Conclusion(Verdict.TOLERATED, explanation="a newline is gone"))
+    assert "finding tolerated" in Page(render(book.result)).values("class")
 
 
 def test_a_page_stays_small_when_everything_is_red(book: Any, result: RunResult) -> None:

@@ -4,7 +4,9 @@ import io
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
@@ -12,6 +14,7 @@ from rich.console import Console
 
 from roomproof_conformance.report.terminal import print_result
 from roomproof_conformance.results import RunResult
+from roomproof_conformance.verdicts import Conclusion, Reason, Verdict
 
 COPIED = ("  transcript ", "  repeat ")
 
@@ -28,7 +31,7 @@ def printed(
     return raw.getvalue().decode(encoding)
 
 
-@pytest.mark.parametrize("width", [60, 100, 200])
+@pytest.mark.parametrize("width", [40, 60, 100, 200])
 @pytest.mark.parametrize("verbose", [False, True])
 def test_lines_fit_and_end_without_blanks(result: RunResult, width: int, verbose: bool) -> None:
     for line in printed(result, width, verbose=verbose).splitlines():
@@ -53,7 +56,7 @@ def test_a_red_line_has_all_that_a_reader_needs(result: RunResult) -> None:
 
 
 def test_the_transcript_is_named_by_its_path(result: RunResult) -> None:
-    text = printed(result, transcripts={"ROOM-5.other-room": Path("out/ROOM-5.other-room.jsonl")})
+    text = printed(replace(result, files={"ROOM-5.other-room": Path("out/ROOM-5.other-room.jsonl")}))
     assert "  transcript    out/ROOM-5.other-room.jsonl, records 39\n" in text
 
 
@@ -73,7 +76,7 @@ def test_the_summary_counts(result: RunResult) -> None:
         "191 checks: 4 fail, 1 kit-error, 1 warn, 1 inconclusive, "
         "6 not-judged, 1 tolerated, 175 pass, 2 not-applicable\n"
         "requirements: 122 judged of 152 observable of 155 in the table\n"
-        "time: waits of 31:13 min in 41.3 s, the longest 34.0 s; worst lag 12 ms\n"
+        "time: sum of waits 31:13 min, wall 41.3 s, longest wait 34.0 s; worst lag 12 ms\n"
     )
     assert "\nno check yet (20): AUTH-5, AUTH-6," in text
     assert "needs-hook: needs a hook file with `start`\n    RES-4.restart, CL-1.two-nodes" in text
@@ -97,6 +100,28 @@ def test_a_conformant_run_ends_with_the_good_news(conformant: RunResult) -> None
     text = printed(conformant)
     assert "\nConformant: " in text
     assert "FAIL" not in text
+
+
+def test_what_was_left_out_for_its_waits_is_told_by_row(book: Any) -> None:
+    for check, seconds in (("BEAT-2.a", 40), ("BEAT-5.a", 120), ("BEAT-5.b", 20)):
+        book.add(check, "t", Conclusion(Verdict.NOT_JUDGED, Reason.TOO_LONG, f"must wait {seconds} s"))
+    book.add("BEAT-2.b", "t", Conclusion(Verdict.PASS))
+    text = printed(book.result, 200)
+    assert "  too-long: must wait too long\n    BEAT-5; in part BEAT-2\n\n" in text
+    assert "  pass         BEAT-2   MUST   t (1 of 2 checks)\n" in text
+    assert "BEAT-5.a" not in text
+    assert "BEAT-5.a" in printed(book.result, 200, verbose=True)
+
+
+def test_known_failures_are_told_apart(known: RunResult) -> None:
+    text = printed(known, 200)
+    assert "  known-failing RATE-3   MUST   A steady flood is held to the limit\n" in text
+    assert "\nKnown failures\n  known-failing RATE-3.steady: fail, known to be failing until 2027-01-31: " in text
+    assert "  known-flaky   BEAT-2.interval: inconclusive, known to be flaky: slow machine (flaky.yaml:3)\n" in text
+    assert "STALE  CONN-1.case-1" in text
+    assert "  known         it passes, so the list is stale: remove the entry in known.yaml:6 (was broken)\n" in text
+    assert "FAIL  RATE-3.steady" not in text
+    assert "KNOWN-FAILING  RATE-3.steady" in printed(known, 200, verbose=True)
 
 
 def test_an_empty_run_can_be_printed(book: object) -> None:
