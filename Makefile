@@ -47,28 +47,36 @@ test: $(STAMP) ## Run all tests (make test ARGS="-k history")
 	$(BIN)/pytest $(ARGS)
 
 # In parts, so that `make --keep-going` shows what every one of them has to say.
-.PHONY: lint style format imports
-lint: style format imports ## Style, formatting, and which package may import which
+.PHONY: lint style format imports versions
+lint: style format imports versions ## Style, formatting, which package may import which, and the oldest Python
 style: $(STAMP)
 	$(BIN)/ruff check .
 format: $(STAMP)
 	$(BIN)/ruff format --check .
 imports: $(STAMP)
 	$(BIN)/lint-imports --cache-dir .work/import-linter
+# What Python 3.11 lacks is found here; what a newer one has no more, by pyright (`newest`).
+versions: $(STAMP)
+	$(BIN)/vermin --target=3.11- --no-tips --quiet --violations \
+		protocol/roomproof_protocol server/roomproof_server conformance/roomproof_conformance loadtest/roomproof_loadtest
 
-.PHONY: types mypy pyright
-types: mypy pyright ## mypy --strict and pyright
+.PHONY: types mypy pyright newest
+types: mypy pyright newest ## mypy --strict and pyright, for the oldest Python and the newest
 mypy: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/mypy tools
 pyright: $(STAMP)
 	$(BIN)/pyright --pythonpath $(BIN)/python
+newest: $(STAMP)
+	$(BIN)/pyright --pythonpath $(BIN)/python --pythonversion 3.14
 
 .PHONY: generated
 generated: $(STAMP) ## Check that the generated files are current
 	$(BIN)/python -m roomproof_protocol.generate --check
 	$(BIN)/python -m roomproof_server.config.derived --check
 	$(BIN)/python tools/abuse_page.py --check
+	$(BIN)/python tools/mutants_page.py --check
+	$(BIN)/python tools/soak_page.py --check
 
 .PHONY: generate
 generate: $(STAMP) ## Write the generated files again
@@ -76,7 +84,7 @@ generate: $(STAMP) ## Write the generated files again
 	$(BIN)/python -m roomproof_server.config.derived
 
 .PHONY: wheel
-wheel: $(STAMP) ## Build the wheel into dist/, check what is in it and that it runs on its own
+wheel: $(STAMP) ## Build the wheel into dist/, check what is in it, and that it runs on its own and on the Pythons that are here
 	$(BIN)/python tools/check_wheel.py
 
 .PHONY: multivac
@@ -88,7 +96,7 @@ multivac-ci: $(STAMP) ## The same for two of them, without the long waits
 	$(BIN)/python examples/multivac/run.py --only grok_420,deepseek_v4 --without-long-waits $(ARGS)
 
 # The long proofs. Each writes its figures, with date, commit, machine and command, to docs/results/.
-.PHONY: kill store fuzz abuse
+.PHONY: kill store fuzz abuse mutants soak
 kill: $(STAMP) ## Kill the server thirty times under load and see that nothing acknowledged is lost
 	$(BIN)/python tools/kill_test.py $(ARGS)
 store: $(STAMP) ## A million messages through the store: size of file and log, speed
@@ -98,6 +106,16 @@ fuzz: $(STAMP) ## A million mutated frames through the rules, a hundred thousand
 abuse: $(STAMP) ## Hostile clients: memory and the delay of the others, against the stated bounds
 	$(BIN)/python tools/abuse.py $(ARGS)
 	$(BIN)/python tools/abuse_page.py
+mutants: $(STAMP) ## Judge two hundred mutants of the server's source with the kit; goes on where it was broken off
+	$(BIN)/python tools/mutants.py $(ARGS); status=$$?; $(BIN)/python tools/mutants_page.py; exit $$status
+soak: $(STAMP) ## The kit under load, for hours: false alarms, and liars; goes on where it was broken off
+	$(BIN)/python tools/soak.py $(ARGS); status=$$?; $(BIN)/python tools/soak_page.py; exit $$status
+
+.PHONY: mutants-ci soak-ci
+mutants-ci: $(STAMP) ## Ten mutants that were caught before
+	$(BIN)/python tools/mutants.py --caught-before --count 10 --short --bar 1 --seconds 110 $(ARGS)
+soak-ci: $(STAMP) ## Three runs and two liars under a smaller load
+	$(BIN)/python tools/soak.py --runs 3 --quarter 0 --liars 2 --busy 3 --no-write --seconds 140 $(ARGS)
 
 .PHONY: constraints
 constraints: ## Choose the versions in constraints.txt anew, from the ranges in pyproject.toml

@@ -2,7 +2,7 @@
 
 The wheel is built from the sdist, with the pinned hatchling and no isolation, and installed without
 extras into an empty environment. This script looks at files and exit codes only: what the commands
-do is the business of the tests.
+do is the business of the tests. What it does there is the business of `standalone`.
 """
 
 from __future__ import annotations
@@ -13,14 +13,23 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import venv
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-ROOT = Path(__file__).resolve().parent.parent
+from standalone import (
+    ROOT,
+    SCRATCH,
+    Wrong,
+    check_distributions,
+    check_kit,
+    check_pythons,
+    check_start,
+    environment,
+    run,
+)
+
 DIST = ROOT / "dist"
-SCRATCH = ROOT / ".work" / "wheel"
 PACKAGES = {
     "roomproof_protocol": "protocol",
     "roomproof_server": "server",
@@ -31,6 +40,7 @@ PACKAGES = {
 DATA = (
     "roomproof_protocol/*.json",
     "roomproof_protocol/*.yaml",
+    "roomproof_conformance/*.schema.json",
     "roomproof_conformance/dialects/*.yaml",
     "roomproof_conformance/shipped_hooks/*.yaml",
     "roomproof_conformance/report/*.jinja",
@@ -48,18 +58,6 @@ COMMANDS: tuple[tuple[Sequence[str], int, str], ...] = (
     (["roomproof-server", "--help"], 2, "pip install 'roomproof[server]'"),
     (["roomproof-load"], 2, "pip install 'roomproof[load]'"),
 )
-
-
-class Wrong(Exception):
-    """One thing that is not as it should be; the text is the whole line to print."""
-
-
-def run(command: Sequence[str | Path]) -> None:
-    """Run `command` in the project's folder; raise `Wrong` with its output when it fails."""
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        words = " ".join(map(str, command))
-        raise Wrong(f"exit code {done.returncode} from: {words}\n{done.stdout}{done.stderr}")
 
 
 def build() -> tuple[Path, Path]:
@@ -113,26 +111,14 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(ordered[:5]) + more
 
 
-def check_commands(wheel: Path) -> None:
-    """Install the wheel alone and raise `Wrong` when a command does not answer as in COMMANDS."""
-    home = SCRATCH / "venv"
-    venv.create(home, clear=True, with_pip=False)
-    pip: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "pip",
-        "-qq",
-        "--python",
-        home / "bin" / "python",
-        "install",
-    ]
-    run([*pip, "--constraint", ROOT / "constraints.txt", wheel])
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+def check_commands(home: Path) -> None:
+    """Raise `Wrong` when a command of the environment at `home` does not answer as in COMMANDS."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     for command, code, text in COMMANDS:
         done = subprocess.run(
             [home / "bin" / command[0], *command[1:]],
             cwd=SCRATCH,
-            env=environment,
+            env=variables,
             capture_output=True,
             text=True,
             check=False,
@@ -155,11 +141,16 @@ def main() -> int:
         sdist, wheel = build()
         check_sdist(sdist)
         check_wheel(wheel)
-        check_commands(wheel)
+        home = environment(wheel)
+        check_commands(home)
+        count, fastest, judged = check_distributions(home), check_start(home), check_kit(home)
+        pythons = check_pythons(wheel)
     except Wrong as wrong:
         print(f"check_wheel: {wrong}", file=sys.stderr)
         return 1
-    print(f"{wheel.relative_to(ROOT)}: complete, and runs without extras")
+    print(f"{wheel.relative_to(ROOT)}: complete, and runs without extras, with {count} distributions beside it")
+    print(f"`roomproof --help`: {fastest}; the kit alone: {judged}")
+    print(*pythons, sep="\n")
     return 0
 
 

@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,3 +29,18 @@ def write(path: Path, figures: dict[str, Any]) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(header | figures, indent=2) + "\n")
+
+
+def made(name: str, page: Callable[[Mapping[str, Any]], str], arguments: Sequence[str]) -> int:
+    """Write docs/results/NAME.md from NAME.json, or with `--check` say whether it is current; the exit code."""
+    figures, target = RESULTS / f"{name}.json", RESULTS / f"{name}.md"
+    if not figures.exists():
+        return 0
+    text = page(json.loads(figures.read_text()))
+    if list(arguments) != ["--check"]:
+        target.write_text(text, encoding="utf-8")
+        return 0
+    current = target.exists() and target.read_text(encoding="utf-8") == text
+    if not current:
+        print(f"{target.name} is not that of {figures.name}; run tools/{name}_page.py", file=sys.stderr)
+    return int(not current)
