@@ -10,31 +10,33 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from . import clock
 from .actors import Client, Op
-from .clock import Bell, Slots, Stopwatch
+from .clock import LATE, Bell, Slots, Stopwatch
 from .judges import Absent, Arrives, Ends, History, Judge, Opens, Order, Replied, Stays
 from .judges.base import shown
-from .transcript import Record, RecordKind, Transcript
+from .serving import Serving
+from .transcript import FORMAT, Record, RecordKind, Transcript
 from .transport import Unreachable
-from .verdicts import Finding
+from .verdicts import Finding, Role
 
 if TYPE_CHECKING:
     from .checks import Scenario
     from .dialects import Claims
-    from .hooks import Process
     from .target import Target
 
-Role = Literal["given", "must"]
+
+SLOWNESS = 10
+"""Seconds that the kit waits longer for each second that it was late itself."""
 
 
 class Stop(Exception):
     """A statement does not hold, so the scenario ends here; the transcript says why."""
 
 
-class Case:
+class Case(Serving):
     """One run of one scenario against one target."""
 
     def __init__(self, scenario: Scenario, target: Target, slots: Slots, *, number: int = 1) -> None:
@@ -51,16 +53,8 @@ class Case:
         self._credentials: dict[str, dict[str, Any]] = {}
         self._said: dict[str, deque[float]] = defaultdict(deque)
         self._main = scenario.checks[0].id
-        beat = target.claims.heartbeat
-        self.note(
-            "",
-            "case",
-            checks=[c.id for c in scenario.checks],
-            target=target.name,
-            dialect=target.dialect.name,
-            guarded=target.claims.connections.per_address is not None and not scenario.own_server,
-            heartbeat={"timeout": beat.timeout, "code": beat.code} if beat and beat.timeout and beat.code else None,
-        )
+        checks = [c.id for c in scenario.checks]
+        self.note("", "case", format=FORMAT, checks=checks, **target.facts(own=scenario.own_server))
 
     # -- what the target promises -----------------------------------------------------------------
 
@@ -153,35 +147,6 @@ class Case:
         """`count` clients of different users in `room`, in the order of their names."""
         return [await self.member(room) for _ in range(count)]
 
-    # -- the server itself (scenarios with `own_server`, or a `token` hook) --------------------------------
-
-    @property
-    def server(self) -> Process:
-        """The process of the server, which the kit has started for this scenario."""
-        assert self.target.process is not None
-        return self.target.process
-
-    async def stop_server(self) -> int | None:
-        """End it gracefully, by its stop signal; the exit code."""
-        self.mark("the server is stopped")
-        return await self.server.stop()
-
-    async def kill_server(self) -> None:
-        """End it by SIGKILL."""
-        self.mark("the server is killed")
-        await self.server.kill()
-
-    async def start_server(self) -> None:
-        """Start it again, on the same port with the same state, and wait until two clients can talk."""
-        self.mark("the server is started again")
-        await self.server.start()
-        assert self.target.ready is not None
-        await self.target.ready()
-
-    async def token(self, **claims: Any) -> str:
-        """A token with these claims from the token hook."""
-        return await self.server.token(claims)
-
     # -- talking within the limit --------------------------------------------------------------------
 
     async def say(self, client: Client, room: str, text: str | None = None, **args: Any) -> Op:
@@ -239,7 +204,7 @@ class Case:
 
     async def wait(self, seconds: float, why: str) -> Record:
         """Let `seconds` pass without judging anything, leaving this case's place to others."""
-        mark = self.mark(f"waiting {seconds:.2f} s: {why}")
+        mark = self.note("", "mark", name=f"waiting {seconds:.2f} s: {why}", seconds=seconds)
         async with self.parked(seconds, why):
             await clock.pause(seconds)
         return mark
@@ -256,10 +221,13 @@ class Case:
         return self.note("", "mark", name=name)
 
     async def until(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """Wait until `condition` holds, looking again whenever anything happens; False after `timeout` seconds."""
+        """Wait until `condition` holds, looking again whenever anything happens; False after `timeout` seconds.
+
+        On a machine on which the kit itself is late everything takes longer, so it waits longer for what may still come.
+        """
         deadline = self.watch.now() + timeout
         while not condition():
-            left = deadline - self.watch.now()
+            left = deadline + SLOWNESS * max(0.0, self.watch.worst - LATE) - self.watch.now()
             if left <= 0:
                 return False
             await self.bell.wait(left)
@@ -304,6 +272,10 @@ class Case:
         if finding.outcome in ("broken", "unclear") and not go_on:
             raise Stop(says)
         return finding
+
+    async def should(self, judge: Judge, says: str = "", **options: Any) -> Finding:
+        """The same for what only SHOULD hold although the row is a MUST; the scenario goes on when it does not."""
+        return await self.must(judge, says, role="should", go_on=True, **options)
 
     async def given(self, judge: Judge, says: str = "", **options: Any) -> Finding:
         """The same for what the sentence presupposes: if it fails, the check is not judged."""

@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager, suppress
 
 TICK = 0.02
 """Seconds between two beats of the lag meter."""
+LATE = 0.3
+"""Seconds of lag from which a set-up that failed says nothing: on such a machine it may have been our doing."""
 
 
 class Stopwatch:
@@ -33,6 +35,7 @@ class LagMeter:
     def __init__(self) -> None:
         self._watches: dict[Stopwatch, Callable[[float], None]] = {}
         self._task: asyncio.Task[None] | None = None
+        self._due = float("inf")
         self.worst = 0.0
 
     async def __aenter__(self) -> LagMeter:
@@ -50,18 +53,23 @@ class LagMeter:
         self._watches[watch] = on_rise
 
     def unwatch(self, watch: Stopwatch) -> None:
+        """Its life is over: a beat that is due counts as well, though the meter has not been woken for it yet."""
+        self._tell(watch, time.monotonic() - self._due)
         self._watches.pop(watch, None)
 
     async def _tick(self) -> None:
         while True:
-            before = time.monotonic()
+            self._due = time.monotonic() + TICK
             await asyncio.sleep(TICK)
-            late = time.monotonic() - before - TICK
+            late = time.monotonic() - self._due
             self.worst = max(self.worst, late)
-            for watch, on_rise in list(self._watches.items()):
-                if late > watch.worst + 0.005:
-                    watch.worst = late
-                    on_rise(late)
+            for watch in list(self._watches):
+                self._tell(watch, late)
+
+    def _tell(self, watch: Stopwatch, late: float) -> None:
+        if watch in self._watches and late > watch.worst + 0.005:
+            watch.worst = late
+            self._watches[watch](late)
 
 
 class Slots:

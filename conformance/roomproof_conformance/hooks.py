@@ -17,12 +17,18 @@ import socket
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from .clock import pause
+
 SHIPPED = Path(__file__).parent / "shipped_hooks"
 _PR_SET_PDEATHSIG = 1
+TOKENS = 2
+"""How many tokens are made at the same time: more would starve the cases that are under way."""
+POLL = 0.1
+"""Seconds between two looks whether a further node listens."""
 
 
 class HookError(Exception):
@@ -36,10 +42,18 @@ class Hooks:
     path: Path
     start: tuple[str, ...] = ()
     token: tuple[str, ...] = ()
+    node: tuple[str, ...] = ()
+    faults: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ready: float = 15.0
     stop_signal: signal.Signals = signal.SIGTERM
     grace: float = 5.0
     path_of_url: str = "/"
+
+    @property
+    def given(self) -> frozenset[str]:
+        """The names of the hooks that there are, as scenarios ask for them."""
+        commands = {"start": self.start, "token": self.token, "node": self.node, **self.faults}
+        return frozenset(name for name, command in commands.items() if command)
 
 
 def load(name: str | Path) -> Hooks:
@@ -85,6 +99,8 @@ def _checked(data: Any, path: Path) -> Hooks:
         path,
         tuple(data.get("start", ())),
         tuple(data.get("token", ())),
+        tuple(data.get("node", ())),
+        {name: tuple(command) for name, command in data.get("faults", {}).items()},
         seconds(data.get("ready", "15s")),
         signal.Signals[data.get("stop_signal", "SIGTERM")],
         seconds(data.get("grace", "5s")),
@@ -119,7 +135,10 @@ class Process:
     port: int
     folder: Path
     settings: Mapping[str, Any] = field(default_factory=dict)
+    first: int | None = None  # of a further node: the port of the one that was started first
     _child: asyncio.subprocess.Process | None = field(default=None, repr=False)
+    _tokens: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TOKENS), repr=False)
+    _nodes: list[Process] = field(default_factory=list, repr=False)
 
     @property
     def pid(self) -> int | None:
@@ -142,6 +161,7 @@ class Process:
             "ROOMPROOF_PORT": str(self.port),
             "ROOMPROOF_STATE": str(self.folder / "state"),
             "ROOMPROOF_SETTINGS": json.dumps(self.settings),
+            **({"ROOMPROOF_FIRST_PORT": str(self.first)} if self.first is not None else {}),
         }
 
     async def start(self) -> None:
@@ -166,25 +186,63 @@ class Process:
 
     async def token(self, claims: Mapping[str, Any]) -> str:
         """A token with these claims from the token hook. Raises HookError when it gives none."""
-        command = _filled(self.hooks, self.hooks.token)
+        async with self._tokens:
+            token = (await self._run("token", self.hooks.token, json.dumps(claims).encode())).strip()
+        if not token:
+            raise HookError(f"{self.hooks.path}: token: it printed nothing")
+        return token
+
+    async def fault(self, name: str, *, on: bool) -> None:
+        """Have the fault put in or taken out; done when it is so. Raises HookError when the hook fails."""
+        switch = {"ROOMPROOF_FAULT": "on" if on else "off", "ROOMPROOF_PID": str(self.pid)}
+        await self._run(name, self.hooks.faults[name], b"", **switch)
+
+    async def another_node(self) -> Process:
+        """Start one more node beside this one, with the same state; it ends with this one. Raises HookError."""
+        hooks = replace(self.hooks, start=self.hooks.node)
+        node = Process(hooks, free_port(), Path(tempfile.mkdtemp(dir=self.folder)), self.settings, first=self.port)
+        (node.folder / "state").symlink_to(self.folder / "state")
+        self._nodes.append(node)
+        await node.start()
+        for _ in range(int(self.hooks.ready / POLL)):
+            if node.listens():
+                return node
+            await pause(POLL)
+        words = node.last_words() or "none"
+        raise HookError(
+            f"{self.hooks.path}: node: nobody listens after {self.hooks.ready:g} s; its last words: {words}"
+        )
+
+    def listens(self) -> bool:
+        """Whether somebody accepts connections on the port."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    async def _run(self, name: str, command: tuple[str, ...], given: bytes, **environment: str) -> str:
+        """Run a hook that ends, for at most `ready` and `grace` together; what it printed. Raises HookError."""
+        where = f"{self.hooks.path}: {name}"
         try:
             child = await asyncio.create_subprocess_exec(
-                *command,
+                *_filled(self.hooks, command),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 cwd=self.folder,
-                env=self.environment,
+                env={**self.environment, **environment},
                 preexec_fn=_in_child,
             )
         except (OSError, IndexError) as error:
-            raise HookError(f"{self.hooks.path}: token: cannot be run: {error}") from None
-        out, err = await child.communicate(json.dumps(claims).encode())
-        token = out.decode(errors="replace").strip()
-        if child.returncode != 0 or not token:
+            raise HookError(f"{where}: cannot be run: {error}") from None
+        limit = self.hooks.ready + self.hooks.grace
+        try:
+            out, err = await asyncio.wait_for(child.communicate(given), limit)
+        except TimeoutError:
+            child.kill()
+            raise HookError(f"{where}: not done after {limit:g} s") from None
+        if child.returncode != 0:
             words = err.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-            raise HookError(f"{self.hooks.path}: token: exit code {child.returncode}: {words[0]}")
-        return token
+            raise HookError(f"{where}: exit code {child.returncode}: {words[0]}")
+        return out.decode(errors="replace")
 
     @property
     def url(self) -> str:
@@ -211,6 +269,8 @@ class Process:
 
     async def stop(self) -> int | None:
         """End it by its stop signal, then by SIGKILL to the whole group; its exit code."""
+        for node in self._nodes:
+            await node.kill()
         if self._child is None:
             return None
         self.send_signal(self.hooks.stop_signal)
@@ -226,7 +286,9 @@ class Process:
         return await self._child.wait()
 
     def kill_now(self) -> None:
-        """The same without waiting: for a way out that cannot wait."""
+        """The same without waiting, further nodes too: for a way out that cannot wait."""
+        for node in self._nodes:
+            node.kill_now()
         self._to_group(signal.SIGKILL)
 
     def send_signal(self, number: signal.Signals) -> None:

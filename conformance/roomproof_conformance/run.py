@@ -13,21 +13,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from roomproof_protocol import Requirement, requirements
 
 from . import checks as registry
 from . import hooks as hooking
+from . import quick
 from .case import Case, Stop
 from .checks import Check, Scenario, Watch
-from .clock import LagMeter, Slots
+from .clock import LagMeter, Slots, pause
 from .dialects import Dialect
 from .hooks import HookError, Hooks, Process
 from .judges import Arrives
 from .results import CheckResult, RunResult
 from .schedule import Outcome, Scheduler
-from .target import Progress, Quiet, Target
+from .target import Progress, Quiet, Target, TargetError
 from .transport import Unreachable
 from .verdicts import Conclusion, Reason, Verdict
 from .watching import conclude_watch
@@ -50,10 +52,6 @@ CHAINS = 3
 """How many servers that the kit starts take the cases that run one by one."""
 
 
-class TargetError(Exception):
-    """The target cannot be judged at all: one clear line (what, where, what to do)."""
-
-
 @dataclass
 class Plan:
     """What to judge, where, and how."""
@@ -67,6 +65,7 @@ class Plan:
     jobs: int = 24
     scale: float = 1.0
     longest: float | None = None  # leave out what must wait longer (seconds)
+    quick: bool = False  # leave out what takes more than a moment (see `quick`)
     repeat: str = ""  # the command line that repeats this run, without the selection
     progress: Progress = field(default_factory=Quiet)
 
@@ -122,7 +121,7 @@ class Runner:
             process.discard()
 
     async def _run(self) -> None:
-        main = self._main = await self._target(self.plan.settings)
+        main = self._main = await self.target(self.plan.settings)
         self._note_problems(main)
         plans = self._applicable(main)
         longest = self._longest(main, plans)
@@ -169,19 +168,25 @@ class Runner:
     async def _apart(self, scenarios: list[Scenario]) -> None:
         """Scenarios that want a server set in one same way, or one for themselves."""
         settings = scenarios[0].settings
-        target = await self._target({**self.plan.settings, **settings})
+        asked = {**self.plan.settings, **settings}
+        try:
+            target = await self.target({name: value for name, value in asked.items() if value is not None})
+        except TargetError as error:
+            self._set_aside(scenarios, Reason.SETUP_FAILED, str(error))
+            return
         missing = target.process.cannot_set() & set(settings) if target.process else frozenset()
         if missing:
-            why = Conclusion(
-                Verdict.NOT_JUDGED,
-                Reason.NEEDS_SETTING,
-                f"the server cannot be set: {', '.join(sorted(missing))}",
-            )
-            self._preset.update({check.id: why for s in scenarios for check in s.checks})
+            why = f"the server cannot be set: {', '.join(sorted(missing))}"
+            self._set_aside(scenarios, Reason.NEEDS_SETTING, why)
         else:
             await self._scheduler(target).side_by_side(scenarios)
         if target.process:
             await target.process.stop()
+
+    def _set_aside(self, scenarios: Iterable[Scenario], reason: Reason, why: str) -> None:
+        """What is not run is not judged, with the reason."""
+        conclusion = Conclusion(Verdict.NOT_JUDGED, reason, why)
+        self._preset.update({check.id: conclusion for scenario in scenarios for check in scenario.checks})
 
     async def _ordinary(self, target: Target, scenarios: list[Scenario]) -> None:
         """Everything that should harm no server, side by side.
@@ -190,7 +195,7 @@ class Runner:
         what waits long side by side, the rest one by one, so that the case that does the harm is named.
         """
         await self._scheduler(target).side_by_side(scenarios)
-        trouble = await self._two_talk(target)
+        trouble = await self.two_talk(target)
         if not trouble:
             return
         self.result.notes.append(f"after the cases side by side no two new clients can talk ({trouble})")
@@ -203,7 +208,7 @@ class Runner:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._one_by_one(None, [s for s in again if s not in long]))
             if long:
-                fresh = await self._target(self.plan.settings)
+                fresh = await self.target(self.plan.settings)
                 group.create_task(self._scheduler(fresh).side_by_side(long))
 
     async def _one_by_one(self, target: Target | None, scenarios: list[Scenario]) -> None:
@@ -213,17 +218,16 @@ class Runner:
         for scenario in scenarios:
             if target is None and self._starts:
                 try:
-                    target = await self._target(self.plan.settings)
+                    target = await self.target(self.plan.settings)
                 except TargetError as error:
                     killer = str(error)
             if target is None:
-                why = Conclusion(Verdict.NOT_JUDGED, Reason.TARGET_DEAD, f"the server was gone: {killer}")
-                self._preset.update({check.id: why for check in scenario.checks})
+                self._set_aside([scenario], Reason.TARGET_DEAD, f"the server was gone: {killer}")
                 continue
             if scheduler is None or scheduler.target is not target:
                 scheduler = self._scheduler(target)
             await scheduler.run(scenario)
-            trouble = await self._two_talk(target)
+            trouble = await self.two_talk(target)
             if trouble:
                 killer = f"after {scenario.name} no two new clients can talk ({trouble})"
                 self.result.notes.append(killer + ("; started anew" if target.process else "; it stays so"))
@@ -235,13 +239,13 @@ class Runner:
 
     # -- the target ---------------------------------------------------------------------------------
 
-    async def _target(self, settings: Mapping[str, Any]) -> Target:
+    async def target(self, settings: Mapping[str, Any]) -> Target:
         """A target that two clients can talk on. Raises TargetError."""
         plan = self.plan
         if plan.url is not None or plan.hooks is None:
             assert plan.url is not None
             target = Target(plan.url, plan.dialect, scale=plan.scale, progress=plan.progress)
-            trouble = await self._two_talk(target, learn=True)
+            trouble = await self.two_talk(target, learn=True)
             if trouble:
                 raise TargetError(f"{plan.url}: {trouble}")
             return target
@@ -278,7 +282,7 @@ class Runner:
         hooks = process.hooks
         deadline = time.monotonic() + hooks.ready
         while True:
-            trouble = await self._two_talk(target, learn=True)
+            trouble = await self.two_talk(target, learn=True)
             if not trouble:
                 return
             ended = process.exit_code
@@ -290,9 +294,9 @@ class Runner:
                 raise TargetError(
                     f"{hooks.path}: the started server {state}; its last words: {process.last_words() or 'none'}"
                 )
-            await asyncio.sleep(0.1)
+            await pause(0.1)
 
-    async def _two_talk(self, target: Target, *, learn: bool = False) -> str:
+    async def two_talk(self, target: Target, *, learn: bool = False) -> str:
         """Whether two new clients can exchange a message in a new room: empty, or what went wrong."""
         case = Case(_SANITY, target, Slots(1))
         try:
@@ -330,15 +334,15 @@ class Runner:
     def _obstacle(self, check: Check, scenario: Scenario, target: Target) -> Conclusion | None:
         if unclaimed := self._unclaimed(check, target):
             return unclaimed
-        given = {"start"} if self._starts else set()
-        if self.plan.hooks is not None and self.plan.hooks.token:
-            given.add("token")
+        given = self.plan.hooks.given if self._starts and self.plan.hooks is not None else frozenset()
         if lacking := scenario.hooks - given:
             why = f"needs a hook file with {' and '.join(f'`{name}`' for name in sorted(lacking))}"
             return Conclusion(Verdict.NOT_JUDGED, Reason.NEEDS_HOOK, why)
         planned = self._planned(target, scenario)
         if self.plan.longest is not None and planned > self.plan.longest:
             return Conclusion(Verdict.NOT_JUDGED, Reason.TOO_LONG, f"must wait {planned:.0f} s")
+        if self.plan.quick and (why := quick.left_out(scenario, planned)):
+            return Conclusion(Verdict.NOT_JUDGED, Reason.TOO_LONG, why)
         return None
 
     def _planned(self, target: Target, scenario: Scenario) -> float:
@@ -390,6 +394,8 @@ class Runner:
                 self._add(check, why)
         order = {identifier: place for place, identifier in enumerate(self.rows)}
         result.results.sort(key=lambda r: (order[r.requirement], r.check))
+        if self.plan.quick:
+            result.notes += quick.notes(result.results)
         judged = {c.requirement for s in self.scenarios for c in s.checks} | {w.check.requirement for w in self.watches}
         result.unchecked = [
             row.id for row in self.rows.values() if row.observable and not row.reserved and row.id not in judged
@@ -405,9 +411,9 @@ class Runner:
         if self._main is not None and (unclaimed := self._unclaimed(check, self._main)):
             self._add(check, unclaimed)
             return
-        cases = ((outcome.scenario.name, outcome.watched) for outcome in self._outcomes)
+        cases = sorted(((o.scenario.name, o.watched) for o in self._outcomes), key=itemgetter(0))  # as a folder is read
         conclusion, case = conclude_watch(watch, cases, self._level(check.id))
-        self._add(check, conclusion, case)
+        self._add(check, conclusion, case, beside=case)
 
     def _add(
         self,
@@ -416,9 +422,11 @@ class Runner:
         case: str | None = None,
         seconds: float = 0.0,
         tries: int = 1,
+        beside: str | None = None,  # the case that a watch must look at, to say this again
     ) -> None:
         row = self.rows[check.requirement]
-        repeat = f"{self.plan.repeat} --only {check.id}" if self.plan.repeat else ""
+        selection = f" --only {check.id}" + (f" --only {beside}" if beside else "")
+        repeat = self.plan.repeat + selection if self.plan.repeat else ""
         self.result.results.append(
             CheckResult(
                 check.id,

@@ -13,13 +13,16 @@ from dataclasses import dataclass, field
 
 from .case import Case, Stop
 from .checks import Scenario, Watch
-from .clock import Budget, LagMeter, Slots
+from .clock import LATE, Budget, LagMeter, Slots
+from .hooks import HookError
 from .judging import judge_case
-from .target import Target
+from .target import Target, TargetError
 from .transport import Unreachable
 from .verdicts import Conclusion, Finding, Reason, Verdict
 from .watching import watch_case
 
+MOST = 5
+"""How many times its limit a case may take while it still does something."""
 TRIES = 3
 """How often a case is run when clock or link were too noisy to tell."""
 
@@ -86,6 +89,8 @@ class Scheduler:
             try:
                 outcome = await self._once(scenario, 1)
                 while outcome.tries < TRIES and outcome.inconclusive:
+                    if scenario.own_server and not await self._started_again():
+                        break
                     outcome = await self._once(scenario, outcome.tries + 1)
             finally:
                 await self._budget.give_back(conns)
@@ -95,6 +100,19 @@ class Scheduler:
             self.target.progress.finished(outcome.case, verdicts)
         return outcome
 
+    async def _started_again(self) -> bool:
+        """A scenario with a server of its own may have stopped it; False when it does not come back."""
+        process, ready = self.target.process, self.target.ready
+        if process is None or ready is None:
+            return False
+        await process.kill()
+        try:
+            await process.start()
+            await ready()
+        except (HookError, TargetError):
+            return False
+        return True
+
     async def _once(self, scenario: Scenario, number: int) -> Outcome:
         async with self._slots:
             case = Case(scenario, self.target, self._slots, number=number)
@@ -103,14 +121,19 @@ class Scheduler:
             crash: Conclusion | None = None
             limit = (self.planned(scenario) + 60) * max(1.0, self.target.patience / 5)
             try:
-                async with asyncio.timeout(limit):
-                    await scenario.run(case)
+                await _within(limit, scenario, case)
             except Stop:
                 pass
             except Unreachable as error:
+                late = case.watch.worst >= LATE
+                verdict, reason = (
+                    (Verdict.INCONCLUSIVE, Reason.NOISE) if late else (Verdict.NOT_JUDGED, Reason.SETUP_FAILED)
+                )
+                crash = Conclusion(verdict, reason, str(error))
+            except HookError as error:
                 crash = Conclusion(Verdict.NOT_JUDGED, Reason.SETUP_FAILED, str(error))
             except TimeoutError:
-                crash = Conclusion(Verdict.KIT_ERROR, Reason.CRASH, f"the scenario took longer than {limit:.0f} s")
+                crash = Conclusion(Verdict.KIT_ERROR, Reason.CRASH, f"the scenario did nothing more for {limit:.0f} s")
             except (
                 Exception
             ) as error:  # whatever a scenario does wrong is a verdict about the kit, never a crash of the run
@@ -121,13 +144,37 @@ class Scheduler:
                 self.lag.unwatch(case.watch)
                 with suppress(OSError):
                     await case.finish()
+        if crash is not None:
+            assert crash.reason is not None
+            case.note("", "crash", verdict=crash.verdict, reason=crash.reason, explanation=crash.explanation)
         seconds = case.watch.now()
         checks = [check.id for check in scenario.checks]
         # In a thread: judging a long transcript must not make the kit deaf to its other cases.
         conclusions = await asyncio.to_thread(judge_case, case.transcript, checks, self.level)
         watched = await asyncio.to_thread(watch_case, self.watches, case.transcript)
-        if crash is not None:
-            conclusions = {
-                check: c if c.verdict in (Verdict.FAIL, Verdict.WARN) else crash for check, c in conclusions.items()
-            }
         return Outcome(scenario, conclusions, case, seconds, number, watched)
+
+
+async def _within(limit: float, scenario: Scenario, case: Case) -> None:
+    """Run a scenario to its end. Raises TimeoutError when it does nothing for `limit` seconds, or takes MOST of them.
+
+    On a machine that gives the kit a tenth of a CPU a long scenario takes long; one that hangs does nothing.
+    """
+    running = asyncio.ensure_future(scenario.run(case))
+    try:
+        for _ in range(MOST):
+            before = _deeds(case)
+            done, _ = await asyncio.wait({running}, timeout=limit)
+            if done:
+                return running.result()
+            if _deeds(case) == before:
+                break
+        raise TimeoutError
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+
+
+def _deeds(case: Case) -> int:
+    """How often the scenario, not the server, did something."""
+    return sum(1 for record in case.transcript if record.kind in ("open", "op", "statement", "mark", "local"))

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from . import clock
 from .dialects import Claims, Dialect, Session
 
 if TYPE_CHECKING:
@@ -59,21 +60,25 @@ class Names:
     """Rooms, nicks, texts and ids that are unique per run: history outlives a test."""
 
     def __init__(self) -> None:
-        self._run = secrets.token_hex(3)
+        self.run = secrets.token_hex(3)
         self._count = itertools.count(1)
 
     def room(self) -> str:
-        return f"r{self._run}{next(self._count)}"
+        return f"r{self.run}{next(self._count)}"
 
     def nick(self) -> str:
-        return f"u{self._run}{next(self._count)}"
+        return f"u{self.run}{next(self._count)}"
 
     def text(self, hint: str) -> str:
-        return f"{hint}-{self._run}-{next(self._count)}"
+        return f"{hint}-{self.run}-{next(self._count)}"
 
     def fresh(self) -> str:
         """An id for a request."""
         return f"q{next(self._count)}"
+
+
+class TargetError(Exception):
+    """The target cannot be judged at all: one clear line (what, where, what to do)."""
 
 
 class Target:
@@ -111,6 +116,23 @@ class Target:
         """What makes a later connection the same user: the credential that the dialect captured as `token`, if any."""
         token = session.variables.get("token")
         return {} if token is None else {"token": token}
+
+    def facts(self, *, own: bool) -> dict[str, Any]:
+        """What a transcript says of it first: all that verdicts depend on, and what a replay must set or rename.
+
+        `own`: it serves one case alone, so that no limit per address can be another case's doing.
+        """
+        beat = self.claims.heartbeat
+        return {
+            "target": self.name,
+            "dialect": self.dialect.name,
+            "capabilities": sorted(self.capabilities),
+            "guarded": self.claims.connections.per_address is not None and not own,
+            "heartbeat": {"timeout": beat.timeout, "code": beat.code} if beat and beat.timeout and beat.code else None,
+            "settings": dict(self.process.settings) if self.process else None,
+            "run": self.names.run,
+            "wall": clock.wall(),
+        }
 
     def learn(self, session: Session) -> None:
         """Take over the numbers that the target told a first client."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -59,7 +60,6 @@ async def test_a_bell_wakes_everybody_and_a_silent_one_times_out() -> None:
 
 
 async def test_the_lag_meter_sees_a_blocked_loop() -> None:
-    import time
 
     seen: list[float] = []
     watch = Stopwatch()
@@ -71,3 +71,16 @@ async def test_the_lag_meter_sees_a_blocked_loop() -> None:
             while time.monotonic() < blocked:
                 pass
     assert watch.worst >= 0.005
+
+
+async def test_a_pause_at_the_very_end_of_a_case_counts() -> None:
+    watch, seen = Stopwatch(), []
+    async with LagMeter() as meter:
+        meter.watch(watch, seen.append)
+        await asyncio.sleep(0)  # the meter begins a beat, and is not woken again
+        blocked = time.monotonic() + 0.1
+        while time.monotonic() < blocked:
+            pass
+        meter.unwatch(watch)
+    assert seen
+    assert watch.worst >= 0.05

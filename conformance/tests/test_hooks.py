@@ -160,3 +160,71 @@ async def test_a_command_that_is_not_there(tmp_path: Path) -> None:
 def test_free_port_is_free() -> None:
     assert 1024 < hooks.free_port() < 65536
     assert os.getpid()
+
+
+async def with_more(tmp_path: Path, more: str) -> hooks.Process:
+    return await hooks.start(hooks.load(write(tmp_path, f"hooks: 1\nstart: [sleep, '60']\nready: 2s\n{more}")), {})
+
+
+async def test_a_fault_hook_knows_the_server_and_what_is_wanted(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    script = f'echo "$ROOMPROOF_FAULT $ROOMPROOF_PID" >> {told}'
+    process = await with_more(tmp_path, f"faults: {{engine-empty: [sh, -c, '{script}']}}\n")
+    try:
+        assert process.hooks.given == {"start", "engine-empty"}
+        await process.fault("engine-empty", on=True)
+        await process.fault("engine-empty", on=False)
+        assert told.read_text().split() == ["on", str(process.pid), "off", str(process.pid)]
+    finally:
+        await process.stop()
+        process.discard()
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [
+        ("[sh, -c, 'echo no engine >&2; exit 3']", "engine-empty: exit code 3: no engine"),
+        ("[no-such-command]", "engine-empty: cannot be run"),
+    ],
+)
+async def test_a_fault_hook_that_fails_says_why(tmp_path: Path, command: str, complaint: str) -> None:
+    process = await with_more(tmp_path, f"faults: {{engine-empty: {command}}}\n")
+    try:
+        with pytest.raises(HookError, match=complaint):
+            await process.fault("engine-empty", on=True)
+    finally:
+        await process.stop()
+        process.discard()
+
+
+LISTENS = """
+import os, socket, time
+with socket.create_server(("127.0.0.1", int(os.environ["ROOMPROOF_PORT"]))):
+    print(os.environ["ROOMPROOF_FIRST_PORT"], flush=True)
+    time.sleep(60)
+"""
+
+
+async def test_a_second_node_has_a_port_of_its_own_and_ends_with_the_first(tmp_path: Path) -> None:
+    (tmp_path / "node.py").write_text(LISTENS)
+    process = await with_more(tmp_path, 'node: ["{python}", "{here}/node.py"]\n')
+    try:
+        node = await process.another_node()
+        assert node.port != process.port
+        assert node.listens()
+        assert node.output().strip() == str(process.port)
+    finally:
+        await process.stop()
+        process.discard()
+    assert not node.running
+    assert not node.listens()
+
+
+async def test_a_node_that_does_not_listen_is_named(tmp_path: Path) -> None:
+    process = await with_more(tmp_path, "node: [sh, -c, 'echo no room for me; sleep 60']\n")
+    try:
+        with pytest.raises(HookError, match="node: nobody listens after 2 s; its last words: no room for me"):
+            await process.another_node()
+    finally:
+        await process.stop()
+        process.discard()

@@ -15,21 +15,26 @@ absent ``aud`` the server's own. ``"_alg": "none"`` makes it an unsigned one, ``
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 import json
 import os
 import secrets
+import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from roomproof_protocol import Heartbeat, Limits
 from roomproof_server.settings import JwtSettings, Settings
+
+if TYPE_CHECKING:
+    from roomproof_server.engine.base import Engine
 
 LIMIT_NAMES = frozenset(field.name for field in fields(Limits))
 AUDIENCE = "roomproof"
@@ -121,12 +126,13 @@ def main(arguments: list[str]) -> int:
     state = os.environ.get("ROOMPROOF_STATE") or None
     try:
         if arguments == ["token"]:
-            if state is None:
-                raise ValueError("a token needs the folder ROOMPROOF_STATE")
-            print(token(_object(sys.stdin.read() or "{}", "standard input"), Path(state), time.time()))
+            print(token(_object(sys.stdin.read() or "{}", "standard input"), _folder(state), time.time()))
+            return 0
+        if arguments == ["engine-empty"]:
+            _ask_for_emptiness(_folder(state))
             return 0
         if arguments:
-            raise ValueError(f"expected no argument or token, got {' '.join(arguments)}")
+            raise ValueError(f"expected no argument, token or engine-empty, got {' '.join(arguments)}")
         asked = _object(os.environ.get("ROOMPROOF_SETTINGS") or "{}", "ROOMPROOF_SETTINGS")
         port = int(os.environ.get("ROOMPROOF_PORT", "0"))
         settings, cannot = wanted(asked, state)
@@ -136,7 +142,42 @@ def main(arguments: list[str]) -> int:
     print(json.dumps({"cannot_set": cannot}), flush=True)
     from roomproof_server.run import serve
 
-    return serve(settings, "127.0.0.1", port, lambda line: print(line, flush=True), _complain)
+    return serve(settings, "127.0.0.1", port, lambda line: print(line, flush=True), _complain, _with_faults(state))
+
+
+def _folder(state: str | None) -> Path:
+    if state is None:
+        raise ValueError("this hook needs the folder ROOMPROOF_STATE")
+    return Path(state)
+
+
+def _with_faults(state: str | None) -> Callable[[Engine], None]:
+    """On SIGUSR1 a server that keeps rooms in memory loses what was said in them, and says so by a file."""
+
+    from roomproof_server.engine.memory import MemoryEngine
+
+    def attend(engine: Engine) -> None:
+        def lose() -> None:
+            if isinstance(engine, MemoryEngine) and engine.durability == "memory":
+                engine.lose()
+                (_folder(state) / "empty").touch()
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, lose)
+
+    return attend
+
+
+def _ask_for_emptiness(state: Path) -> None:
+    """Have the server ROOMPROOF_PID lose what its engine holds (ROOMPROOF_FAULT=on; there is nothing to undo)."""
+    if os.environ.get("ROOMPROOF_FAULT") != "on":
+        return
+    (state / "empty").unlink(missing_ok=True)
+    os.kill(int(os.environ["ROOMPROOF_PID"]), signal.SIGUSR1)
+    for _ in range(100):
+        if (state / "empty").exists():
+            return
+        time.sleep(0.05)
+    raise ValueError("the server did not say within 5 s that its rooms are empty; only rooms in memory can be emptied")
 
 
 def _object(text: str, what: str) -> dict[str, Any]:

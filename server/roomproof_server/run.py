@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable
 
 from roomproof_protocol import ENDPOINT
+from roomproof_server.engine.base import Engine
 from roomproof_server.engine.schema import StoreError
 from roomproof_server.engine.stores import open_engine
 from roomproof_server.settings import Settings
@@ -23,22 +24,34 @@ CANNOT_LISTEN = 3
 CANNOT_STORE = 4
 
 
-def serve(settings: Settings, host: str, port: int, say: Callable[[str], None], complain: Callable[[str], None]) -> int:
+def serve(
+    settings: Settings,
+    host: str,
+    port: int,
+    say: Callable[[str], None],
+    complain: Callable[[str], None],
+    attend: Callable[[Engine], None] = lambda _: None,
+) -> int:
     """Serve until SIGINT or SIGTERM and return the exit code: 0, 2 where the key for tokens cannot be used, 3 if
     it cannot listen, 4 without a store.
 
-    ``say`` gets one line for each thing that is served, ``complain`` one about a failure. A second signal
-    ends the process at once.
+    ``say`` gets one line for each thing that is served, ``complain`` one about a failure, ``attend`` the engine, on
+    the loop, once it is open. A second signal ends the process at once.
     """
     # uvloop saves some inbound work where it is installed; nothing depends on it.
     has_uvloop = importlib.util.find_spec("uvloop") is not None
     factory = importlib.import_module("uvloop").new_event_loop if has_uvloop else None
     with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(_serve(settings, host, port, say, complain))
+        return runner.run(_serve(settings, host, port, say, complain, attend))
 
 
 async def _serve(
-    settings: Settings, host: str, port: int, say: Callable[[str], None], complain: Callable[[str], None]
+    settings: Settings,
+    host: str,
+    port: int,
+    say: Callable[[str], None],
+    complain: Callable[[str], None],
+    attend: Callable[[Engine], None],
 ) -> int:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(log.loop_trouble)
@@ -59,6 +72,7 @@ async def _serve(
         complain(str(error))
         engine.close()
         return MISTAKE
+    attend(engine)
     where = f"[{host}]" if ":" in host else host
     place, choose = f"{where}:{port}", "--host or --port"
     try:

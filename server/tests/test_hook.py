@@ -84,6 +84,28 @@ def test_it_runs_and_takes_its_tokens(tmp_path: Path) -> None:
             assert process.wait(10) == 0
 
 
+def test_rooms_in_memory_can_be_lost_while_members_look_on(tmp_path: Path) -> None:
+    environment = {"ROOMPROOF_PORT": "0", "ROOMPROOF_STATE": str(tmp_path), "ROOMPROOF_FAULT": "on"}
+    process = subprocess.Popen(HOOK, env=os.environ | environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    with closing(process.stdout):
+        try:
+            process.stdout.readline()
+            with connect(process.stdout.readline().split()[-1]) as client:
+                client.send('{"type": "hello", "id": "1", "name": "Zoe", "auth": {"scheme": "guest"}}')
+                client.send('{"type": "join", "id": "2", "room": "lobby"}')
+                client.recv(5)
+                epoch = json.loads(client.recv(5))["epoch"]
+                done = run("engine-empty", **environment, ROOMPROOF_PID=str(process.pid))
+                assert (done.returncode, done.stderr) == (0, "")
+                reset = json.loads(client.recv(5))
+            assert (reset["type"], reset["reason"], reset["head"]) == ("reset", "epoch_changed", 0)
+            assert reset["epoch"] != epoch
+        finally:
+            process.terminate()
+            assert process.wait(10) == 0
+
+
 def test_tokens_right_and_wrong(tmp_path: Path) -> None:
     settings, _ = wanted({}, str(tmp_path))
     assert settings.jwt is not None

@@ -170,6 +170,11 @@ class MemoryEngine:
     def close(self) -> None:
         pass
 
+    def lose(self) -> None:
+        """Forget what was said in every room, as a place that comes back empty would (ROOM-12, CL-6)."""
+        for state in self._rooms.values():
+            self._begin_anew(state)
+
     # What an engine on top of a store overrides
 
     def _with(self, room: str, step: Callable[[RoomState], None], done: Done[Unavailable]) -> None:
@@ -215,13 +220,17 @@ class MemoryEngine:
             done(limited)
             return
         if stream.full:
-            stream = state.stream = self._stream(stream.room)
-            if state.sink is not None:
-                state.sink.reset(stream.epoch, 0, "epoch_changed")
+            stream = self._begin_anew(state)
         sender = {"id": member.id, "name": member.name}
         entry = stream.stage(sender, text, mid, now=now, wall=self._wall())
         self._keep(state, entry)
         self._after(stream, entry.seq, Stored(entry.epoch, entry.seq, entry.ts, duplicate=False), done)
+
+    def _begin_anew(self, state: RoomState) -> Stream:
+        stream = state.stream = self._stream(state.stream.room)
+        if state.sink is not None:
+            state.sink.reset(stream.epoch, 0, "epoch_changed")
+        return stream
 
     def _over_quota(self, member: Member, now: float) -> Limited | None:
         """Count the message, for both quotas or for neither; of two waits the longer is told (RATE-7)."""

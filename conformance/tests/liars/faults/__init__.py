@@ -9,15 +9,18 @@ from . import (
     heartbeat,
     history,
     identity,
+    limits,
     messages,
     presence,
     rate,
     resume,
     rooms,
+    service,
+    tokens,
 )
 from .lying import FAULTS
 
 __all__ = [
-    "FAULTS", "connecting", "disconnects", "errors", "heartbeat", "history", "identity", "messages", "presence",
-    "rate", "resume", "rooms",
+    "FAULTS", "connecting", "disconnects", "errors", "heartbeat", "history", "identity", "limits",
+    "messages", "presence", "rate", "resume", "rooms", "service", "tokens",
 ]  # fmt: skip

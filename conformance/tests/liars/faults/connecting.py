@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from websockets.exceptions import NegotiationError
 
 from roomproof_protocol import SUBPROTOCOL, ProtocolError
+from roomproof_server.engine.memory import MemoryEngine
 from roomproof_server.hub import Hub
 from roomproof_server.rules import session
 from roomproof_server.rules.session import Session
@@ -111,11 +114,12 @@ def conn_11_repeated_id() -> None:
 
     @instead_of(Session, "_answer")
     def answer(honest: Callable[..., None], self: Any, data: str | None) -> None:
-        key = self, (as_object(data) or {}).get("id")
-        if isinstance(key[1], str) and key in used:
-            return
-        used.add(key)
-        honest(self, data)
+        identifier = (as_object(data) or {}).get("id")
+        if not isinstance(identifier, str):
+            honest(self, data)
+        elif (self, identifier) not in used:
+            used.add((self, identifier))
+            honest(self, data)
 
 
 @liar
@@ -172,3 +176,85 @@ def conn_6_tick_first() -> None:
     def welcome(honest: Callable[..., None], self: Any, *args: Any) -> None:
         self._port.send(self._hub.encode_frame({"type": "tick", "now": self._hub.wall()}))
         honest(self, *args)
+
+
+@liar
+def conn_2_names_unasked() -> None:
+    """A subprotocol is named in the answer to a client that offered none."""
+
+    @instead_of(Wire, "select_subprotocol")
+    def select(honest: Callable[..., Any], self: Any, offered: Any) -> Any:
+        return honest(self, offered) or SUBPROTOCOL
+
+
+@liar
+def conn_5_impatient() -> None:
+    """Who has said no hello after half of the time is closed."""
+
+    @instead_of(Connection, "_end_in")
+    def end_in(honest: Callable[..., None], self: Any, delay: float) -> None:
+        greeting = self._session is not None and delay == self._server.settings.limits.hello_ms
+        honest(self, delay / 2 if greeting else delay)
+
+
+@liar
+def conn_8_answers_behind() -> None:
+    """Requests that stand behind a hello that fails are refused one by one."""
+    doomed: set[Any] = set()
+
+    @instead_of(Session, "_close")
+    def close(honest: Callable[..., None], self: Any, code: int, *, retry_after_ms: int | None = None) -> None:
+        if self._member is not None or code != 4401:
+            honest(self, code, retry_after_ms=retry_after_ms)
+        elif self not in doomed:
+            doomed.add(self)
+            asyncio.get_running_loop().call_later(0.1, partial(honest, self, code, retry_after_ms=retry_after_ms))
+
+
+@liar
+def conn_8_drops_early() -> None:
+    """Requests that come while hello is still being answered are lost."""
+
+    @instead_of(MemoryEngine, "new_guest")
+    def new_guest(honest: Callable[..., None], *args: Any) -> None:
+        asyncio.get_running_loop().call_later(0.05, honest, *args)
+
+    @instead_of(Session, "receive")
+    def receive(honest: Callable[..., None], self: Any, data: str | None, now: float) -> None:
+        if self._member is not None or not self._busy:
+            honest(self, data, now)
+
+
+@liar
+def conn_9_forgets_rooms() -> None:
+    """A second hello is refused and ends the memberships of the connection."""
+
+    @instead_of(session._HANDLERS, "hello")
+    def hello(honest: Callable[..., None], self: Any, request: Frame) -> None:
+        for name, room in self._rooms.items():
+            room.drop(self)
+            self._hub.engine.leave(name, self._me, linger=False)
+        self._rooms.clear()
+        honest(self, request)
+
+
+@liar
+def conn_10_reads_later() -> None:
+    """History is read a moment later, and what was asked behind it is answered first."""
+
+    @instead_of(session._HANDLERS, "history")
+    def history(honest: Callable[..., None], self: Any, request: Frame) -> None:
+        def late() -> None:
+            if not self._ended:
+                self._guarded(request["id"], partial(honest, self), request)
+
+        asyncio.get_running_loop().call_later(0.02, late)
+
+
+@liar
+def conn_12_grants_unasked() -> None:
+    """A capability is granted to everybody, listed or not."""
+
+    @instead_of(Hub, "greeting")
+    def greeting(honest: Callable[..., Any], self: Any, *, limited: bool) -> Any:
+        return {**honest(self, limited=limited), "caps": ["typing"]}

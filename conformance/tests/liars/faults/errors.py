@@ -8,14 +8,18 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from websockets.frames import Opcode
+
 from roomproof_protocol import ProtocolError, codec, requests
 from roomproof_server.engine.memory import MemoryEngine
+from roomproof_server.rules import session
 from roomproof_server.rules.limiter import ErrorLog
 from roomproof_server.rules.session import Session
+from roomproof_server.shell.connection import Connection
 from roomproof_server.shell.wire import Wire
 
 from .lying import instead_of, liar
-from .wrong_input import Frame, repair
+from .wrong_input import Frame, as_object, repair
 
 
 def _refuse(lie: Callable[..., None]) -> None:
@@ -100,16 +104,33 @@ def err_7_binary_kills() -> None:
 @liar
 def err_8_other_code() -> None:
     """A frame that is too big closes with 1002."""
-    _fail_with(1009, 1002)
+    fail_with(1009, 1002)
 
 
 @liar
 def err_9_closes_1000() -> None:
     """Invalid UTF-8 closes as if all had gone well: 1000."""
-    _fail_with(1007, 1000)
+    fail_with(1007, 1000)
 
 
-def _fail_with(code: int, other: int) -> None:
+@liar
+def err_9_framing_1000() -> None:
+    """A framing fault closes as if all had gone well: 1000."""
+    fail_with(1002, 1000)
+
+
+@liar
+def err_9_replaces() -> None:
+    """Bytes that are not UTF-8 are replaced by U+FFFD."""
+
+    @instead_of(Connection, "_message")
+    def message(honest: Callable[..., None], self: Any, opcode: Any, data: bytes) -> None:
+        honest(self, opcode, data.decode(errors="replace").encode() if opcode is Opcode.TEXT else data)
+
+
+def fail_with(code: int, other: int) -> None:
+    """Close with another code what the wire finds wrong."""
+
     @instead_of(Wire, "fail")
     def fail(honest: Callable[..., None], self: Any, asked: int, *args: Any) -> None:
         honest(self, other if asked == code else asked, *args)
@@ -231,3 +252,26 @@ def err_16_chokes_on_unknown() -> None:
             if isinstance(value, float) and math.isinf(value):
                 int(value)
         return found
+
+
+@liar
+def err_14_unhashable_bricks() -> None:
+    """A type that cannot be looked up, such as a list, stops the server: nobody is answered any more."""
+    stuck = False
+
+    @instead_of(session, "parse_request")
+    def parse_request(honest: Callable[..., Frame], data: str, limits: Any) -> Frame:
+        nonlocal stuck
+        stuck = stuck or isinstance((as_object(data) or {}).get("type"), list | dict)
+        return honest(data, limits)
+
+    @instead_of(Session, "_guarded")
+    def guarded(honest: Callable[..., None], self: Any, *args: Any) -> None:
+        if not stuck:
+            honest(self, *args)
+
+
+@liar
+def err_15_last_value() -> None:
+    """Of two members with one name the last counts."""
+    codec._DECODER = json.JSONDecoder(parse_int=codec._integer, parse_constant=codec._constant)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from websockets.frames import Frame, Opcode
 
+from roomproof_protocol import Heartbeat as Times
 from roomproof_server.rules.heartbeat import Heartbeat
 from roomproof_server.rules.session import Session
 from roomproof_server.shell.connection import Connection
+from roomproof_server.shell.server import Server
 from roomproof_server.shell.wire import Wire
 
 from .lying import instead_of, liar
@@ -163,3 +166,40 @@ def beat_9_together() -> None:
         honest: Callable[..., None], self: Any, interval: float, timeout: float, now: float, spread: float
     ) -> None:
         honest(self, interval, timeout, now, 1.0)
+
+
+def _times(change: Callable[[Times], Times]) -> None:
+    """Another heartbeat than the one that was asked for."""
+
+    @instead_of(Server, "__init__")
+    def init(honest: Callable[..., None], self: Any, settings: Any, engine: Any = None) -> None:
+        honest(self, replace(settings, heartbeat=change(settings.heartbeat)), engine)
+
+
+@liar
+def beat_7_two_seconds_least() -> None:
+    """Interval and timeout of the heartbeat cannot be set below two seconds."""
+    _times(lambda asked: Times(max(2000, asked.interval_ms), max(2000, asked.timeout_ms)))
+
+
+@liar
+def beat_7_slow_by_default() -> None:
+    """Unless it is set, the interval of the heartbeat is thirty seconds."""
+    _times(lambda asked: replace(asked, interval_ms=30_000) if asked == Times() else asked)
+
+
+@liar
+def beat_8_deaf_while_busy() -> None:
+    """Pongs of a client that other frames flow to are not heard."""
+    busy = False
+
+    @instead_of(Connection, "buffer_updated")
+    def updated(honest: Callable[..., None], self: Any, nbytes: int) -> None:
+        nonlocal busy
+        beat = self._beat
+        busy = beat is not None and self._server.now() - beat.sent_at < beat._interval / 2
+        honest(self, nbytes)
+
+    @instead_of(Wire, "events_received")
+    def events_received(honest: Callable[..., list[Any]], self: Any) -> list[Any]:
+        return [e for e in honest(self) if not (busy and isinstance(e, Frame) and e.opcode is Opcode.PONG)]

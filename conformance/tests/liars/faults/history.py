@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 from roomproof_server.engine.base import Joined, Stale
 from roomproof_server.engine.memory import MemoryEngine
+from roomproof_server.engine.sqlite import SqliteEngine
 from roomproof_server.hub import Room
 from roomproof_server.rules import session
 from roomproof_server.rules.session import Session
-from roomproof_server.rules.stream import Page, Stream
+from roomproof_server.rules.stream import Page, Stream, new_epoch
 
 from .lying import instead_of, liar
 from .wrong_input import Frame
@@ -195,3 +198,86 @@ def hist_1_ignores_number() -> None:
         done: Callable[[Joined], None],
     ) -> None:
         honest(self, room, member, after, 100 if history else 0, done)
+
+
+@liar
+def hist_1_begins_elsewhere() -> None:
+    """A new room begins with the newest messages of the other rooms."""
+    newest: dict[str, bytes] = {}
+
+    @instead_of(Stream, "commit")
+    def commit(honest: Callable[..., Any], self: Any) -> Any:
+        entry = honest(self)
+        newest.pop(self.room, None)
+        newest[self.room] = entry.payload
+        return entry
+
+    @instead_of(Stream, "tail")
+    def tail(honest: Callable[..., Any], self: Any, after: Any, history: int) -> Any:
+        found = honest(self, after, history)
+        if after is None and history and not found.head:
+            return replace(found, messages=list(newest.values())[-history:])
+        return found
+
+
+@liar
+def hist_3_first_of_the_list() -> None:
+    """`first` is taken from the messages that are given: with `history: 0` it is past the head."""
+
+    @instead_of(Stream, "tail")
+    def tail(honest: Callable[..., Any], self: Any, after: Any, history: int) -> Any:
+        found = honest(self, after, history)
+        return found if history or found.recovered else replace(found, first=found.head + 1)
+
+
+@liar
+def hist_4_newest_again() -> None:
+    """Behind the history of a join its newest message comes once more as a live one."""
+
+    @instead_of(Session, "_joined")
+    def joined(
+        honest: Callable[..., None], self: Any, room: Any, already: bool, request: Frame, joined: Joined
+    ) -> None:
+        tail = joined.tail
+        if tail.messages and not already and not tail.recovered:
+            room._joining[self].insert(0, (tail.head + 1, self._hub.frame(tail.messages[-1])))
+        honest(self, room, already, request, joined)
+
+
+@liar
+def hist_6_newest() -> None:
+    """A page after seq shows the newest messages, not the ones that follow seq."""
+
+    @instead_of(Stream, "page")
+    def page(honest: Callable[..., Any], self: Any, *, before: int | None, after: int | None, limit: int) -> Any:
+        found = honest(self, before=before, after=after, limit=limit)
+        if after is None or not found.more:
+            return found
+        return replace(found, messages=self._payloads(found.head - limit + 1, found.head))
+
+
+@liar
+def hist_10_same_epoch() -> None:
+    """What is kept in memory is gone after a restart, and the epochs are the same as before."""
+    lives: Counter[str] = Counter()
+
+    @instead_of(MemoryEngine, "_stream")
+    def stream(honest: Callable[..., Stream], self: Any, room: str) -> Stream:
+        made = honest(self, room)
+        made.epoch = sha256(f"{room} {lives[room]}".encode()).hexdigest()[:16]
+        lives[room] += 1
+        return made
+
+
+@liar
+def hist_10_new_epoch() -> None:
+    """A room that is read from disk after a restart begins a new epoch."""
+
+    @instead_of(SqliteEngine, "_load")
+    def load(honest: Callable[..., None], self: Any, room: str, loaded: Any) -> None:
+        if loaded is not None:
+            epoch = new_epoch()
+            payloads = [payload.replace(loaded.epoch.encode(), epoch.encode(), 1) for payload in loaded.payloads]
+            loaded = replace(loaded, epoch=epoch, payloads=payloads)
+            self._next.rooms.append((room, epoch))
+        honest(self, room, loaded)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from roomproof_server.engine.base import Conflict, Limited, Stored
 from roomproof_server.engine.memory import MemoryEngine
+from roomproof_server.engine.sqlite import SqliteEngine
 from roomproof_server.hub import Room
+from roomproof_server.rules import session
 from roomproof_server.rules.session import Session
 from roomproof_server.rules.stream import Seen, Stream, text_digest
 
@@ -233,3 +237,168 @@ def msg_13_replaces() -> None:
 def msg_13_takes_controls() -> None:
     """Control characters pass in a text."""
     repair(lambda frame: {**frame, "text": _CONTROL.sub("?", str(frame["text"]))}, "invalid_text", restore="text")
+
+
+@liar
+def msg_2_cuts() -> None:
+    """Of a text longer than a thousand characters the rest is cut off."""
+    _change_text(lambda text: text[:1000])
+
+
+@liar
+def msg_6_calls_you_you() -> None:
+    """To their own connections the sender of a message is called `you`."""
+
+    @instead_of(Room, "message")
+    def message(honest: Callable[..., None], room: Any, entry: Any) -> None:
+        everybody, joining = room._members, room._joining
+        own = room._hub.listeners(entry.user)
+        room._members = {who: send for who, send in everybody.items() if who not in own}
+        honest(room, entry)
+        room._members, room._joining = {who: send for who, send in everybody.items() if who in own}, {}
+        payload = re.sub(rb'"name":"(?:[^"\\]|\\.)*"', b'"name":"you"', entry.payload, count=1)
+        honest(room, replace(entry, payload=payload))
+        room._members, room._joining = everybody, joining
+
+
+@liar
+def msg_7_every_second_waits() -> None:
+    """Every second message of a connection waits a moment before it gets its number."""
+    turns: dict[Any, int] = {}
+
+    @instead_of(session._HANDLERS, "send")
+    def send(honest: Callable[..., None], self: Any, request: Frame) -> None:
+        turns[self] = turns.get(self, 0) + 1
+        if turns[self] % 2:
+            honest(self, request)
+            return
+        room = self._joined_room(request)
+        done = partial(self._told, request, partial(self._sent, request), None)
+        publish = partial(self._hub.engine.publish, room, self._me, request["text"], request.get("mid"), done)
+        asyncio.get_running_loop().call_later(0.01, publish)
+
+
+@liar
+def msg_9_forgets_on_leave() -> None:
+    """Who leaves a room leaves the record of their mids behind."""
+
+    @instead_of(session._HANDLERS, "leave")
+    def leave(honest: Callable[..., None], self: Any, request: Frame) -> None:
+        if request["room"] in self._rooms:
+            _forget(self, request["room"])
+        honest(self, request)
+
+
+def _forget(connection: Any, room: str) -> None:
+    """Drop what the room knows of the mids of the connection's user."""
+    seen = connection._hub.engine._room(room).stream._seen
+    for key in [key for key in seen if key[0] == connection.user_id]:
+        del seen[key]
+
+
+@liar
+def msg_9_only_kept() -> None:
+    """A mid is looked for only among the messages that the room still keeps."""
+
+    @instead_of(Stream, "seen")
+    def seen(honest: Callable[..., Any], self: Any, user: str, mid: str, now: float) -> Any:
+        found = honest(self, user, mid, now)
+        return found if found is not None and found.seq >= self.first else None
+
+
+@liar
+def msg_11_mid_across_rooms() -> None:
+    """A mid that its user has used in one room is taken in all of them."""
+
+    @instead_of(MemoryEngine, "publish")
+    def publish(honest: Callable[..., None], self: Any, room: str, member: Any, text: str, mid: Any, done: Any) -> None:
+        for name, state in self._rooms.items():
+            seen = state.stream._seen.get((member.id, mid))
+            if name != room and seen is not None:
+                same = seen.digest == text_digest(text)
+                done(Stored(state.stream.epoch, seen.seq, seen.ts, duplicate=True) if same else Conflict())
+                return
+        honest(self, room, member, text, mid, done)
+
+
+@liar
+def msg_12_looks_then_stores() -> None:
+    """Between the look for a mid and the storing under it lies a moment in which another may pass."""
+
+    @instead_of(MemoryEngine, "publish")
+    def publish(honest: Callable[..., None], self: Any, room: str, member: Any, text: str, mid: Any, done: Any) -> None:
+        def store() -> None:
+            self._room(room).stream._seen.pop((member.id, mid), None)
+            honest(self, room, member, text, mid, done)
+
+        if mid is None or self._room(room).stream.seen(member.id, mid, self._now()):
+            honest(self, room, member, text, mid, done)
+        else:
+            asyncio.get_running_loop().call_later(0.01, store)
+
+
+@liar
+def msg_14_forgets_on_loss() -> None:
+    """With a connection that breaks the record of its user's mids is lost."""
+
+    @instead_of(Session, "end")
+    def end(honest: Callable[..., None], self: Any, *, clean: bool) -> None:
+        rooms = list(self._rooms)
+        honest(self, clean=clean)
+        for room in rooms if not clean else ():
+            _forget(self, room)
+
+
+@liar
+def msg_14_calls_it_new() -> None:
+    """A retry on another connection is not stored again, and says `duplicate: false` all the same."""
+    first: dict[Any, Any] = {}
+
+    @instead_of(Session, "_sent")
+    def sent(honest: Callable[..., None], self: Any, request: Frame, result: Any) -> None:
+        if isinstance(result, Stored):
+            if not result.duplicate:
+                first[result.epoch, result.seq] = self
+            result = replace(result, duplicate=result.duplicate and first.get((result.epoch, result.seq)) is self)
+        honest(self, request, result)
+
+
+def _store_late(*, answer_late: bool) -> None:
+    """Show messages of a store on disk at once and give them to it a second later, or when it is closed."""
+    late: list[Callable[[], None]] = []
+
+    @instead_of(SqliteEngine, "_keep")
+    def keep(honest: Callable[..., None], self: Any, state: Any, entry: Any) -> None:
+        MemoryEngine._keep(self, state, entry)
+        key, answers = (entry.epoch, entry.seq), list[Any]()
+        if answer_late:
+            self._pending[key] = answers
+
+        def store() -> None:
+            late.remove(store)
+            honest(self, state, entry)
+            self._next.staged.pop()  # what has been shown is not shown again
+            del self._pending[key]
+            for done, answer in answers:
+                done(answer)
+
+        late.append(store)
+        asyncio.get_running_loop().call_later(1.0, lambda: store() if store in late else None)
+
+    @instead_of(SqliteEngine, "close")
+    def close(honest: Callable[..., None], self: Any) -> None:
+        for store in list(late):
+            store()
+        honest(self)
+
+
+@liar
+def msg_18_stores_late() -> None:
+    """Messages are acknowledged and shown at once, and stored a second later."""
+    _store_late(answer_late=False)
+
+
+@liar
+def msg_18_shows_early() -> None:
+    """Messages are shown a second before they are stored; only `sent` waits for that."""
+    _store_late(answer_late=True)

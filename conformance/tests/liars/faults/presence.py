@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from roomproof_server.engine.memory import MemoryEngine
@@ -81,4 +83,31 @@ def pres_2_no_leave() -> None:
     @instead_of(Room, "presence")
     def presence(honest: Callable[..., None], room: Any, event: Any) -> None:
         if event.event == "join":
+            honest(room, event)
+
+
+@liar
+def pres_5_never_counts_down() -> None:
+    """In a room above `presence_max` who goes is counted on."""
+    most: dict[str, int] = {}
+
+    @instead_of(MemoryEngine, "present")
+    def present(honest: Callable[..., None], self: Any, room: str, limit: int, done: Callable[[Any], None]) -> None:
+        def told(result: Any) -> None:
+            if result.count > limit:
+                most[room] = max(most.get(room, 0), result.count)
+            done(replace(result, count=max(most.get(room, 0), result.count)))
+
+        honest(self, room, limit, told)
+
+
+@liar
+def pres_7_join_late() -> None:
+    """That somebody joined is told 0.3 s later."""
+
+    @instead_of(Room, "presence")
+    def presence(honest: Callable[..., None], room: Any, event: Any) -> None:
+        if event.event == "join":
+            asyncio.get_running_loop().call_later(0.3, honest, room, event)
+        else:
             honest(room, event)

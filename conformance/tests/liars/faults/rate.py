@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,6 +12,8 @@ from typing import Any
 from roomproof_protocol import ProtocolError
 from roomproof_server.engine.base import Limited
 from roomproof_server.engine.memory import MemoryEngine
+from roomproof_server.hub import Hub
+from roomproof_server.rules.address import Addresses
 from roomproof_server.rules.limiter import FrameBucket, Quotas
 from roomproof_server.rules.session import Session
 from roomproof_server.rules.stream import text_digest
@@ -192,3 +196,89 @@ def rate_12_hasty() -> None:
     @instead_of(FrameBucket, "__init__")
     def init(honest: Callable[..., None], self: Any, rate: int, burst: int, now: float) -> None:
         honest(self, rate, burst // 8, now)
+
+
+@liar
+def rate_2_bears_a_grudge() -> None:
+    """Who was refused once may send one message less in every window from then on."""
+    refused: set[str] = set()
+
+    @_admit
+    def admit(honest: Callable[..., int], self: Any, user: str, now: float) -> int:
+        if user in refused and user in self._logs:
+            recent = [then for then in self._logs[user]._times if now - then < self._window]
+            if len(recent) >= self._count - 1:
+                return math.ceil(recent[1 - self._count] + self._window - now)
+        wait = honest(self, user, now)
+        if wait:
+            refused.add(user)
+        return wait
+
+
+@liar
+def rate_9_pages_cost() -> None:
+    """A page of history is counted like a message."""
+
+    @instead_of(Session, "_answer")
+    def answer(honest: Callable[..., None], self: Any, data: str | None) -> None:
+        honest(self, data)
+        if (as_object(data) or {}).get("type") == "history" and self._member is not None:
+            self._hub.engine._quotas.admit(self.user_id, time.monotonic() * 1000)
+
+
+@liar
+def rate_13_loses_patience() -> None:
+    """At its hundredth refusal a client is closed as if it had flooded the server."""
+    refusals: Counter[Any] = Counter()
+
+    @instead_of(Session, "_refuse")
+    def refuse(honest: Callable[..., None], self: Any, error: ProtocolError, re: str | None) -> None:
+        honest(self, error, re)
+        refusals[self] += error.code == "rate_limited"
+        if refusals[self] >= 100:
+            self._close(4229, retry_after_ms=30_000)
+
+
+@liar
+def rate_14_any_number() -> None:
+    """An address may have any number of connections."""
+
+    @instead_of(Addresses, "is_full")
+    def is_full(honest: Callable[..., bool], self: Any, client: Any) -> bool:
+        return False
+
+
+@liar
+def rate_14_mints_guests() -> None:
+    """An address may make any number of guests."""
+
+    @instead_of(Session, "_count_guest")
+    def count_guest(honest: Callable[..., None], self: Any) -> None:
+        pass
+
+
+@liar
+def rate_14_guests_apart() -> None:
+    """The messages of guests of one address are not counted together."""
+
+    @instead_of(MemoryEngine, "_over_quota")
+    def over_quota(honest: Callable[..., Any], self: Any, member: Any, now: float) -> Any:
+        return honest(self, replace(member, address=None), now)
+
+
+@liar
+def rate_14_blames_the_user() -> None:
+    """A refusal for the address is told as one for the user."""
+
+    @instead_of(Session, "_sent")
+    def sent(honest: Callable[..., None], self: Any, request: Any, result: Any) -> None:
+        honest(self, request, replace(result, scope="user") if isinstance(result, Limited) else result)
+
+
+@liar
+def rate_14_keeps_it_secret() -> None:
+    """Limits per address hold, and `welcome` does not state them."""
+
+    @instead_of(Hub, "greeting")
+    def greeting(honest: Callable[..., Any], self: Any, *, limited: bool) -> Any:
+        return honest(self, limited=False)

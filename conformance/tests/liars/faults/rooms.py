@@ -187,3 +187,56 @@ def room_4_message_first() -> None:
     def hold(honest: Callable[..., None], room: Any, listener: Any) -> None:
         honest(room, listener)
         room._members[listener] = listener.send
+
+
+@liar
+def room_2_again_is_new() -> None:
+    """At the limit a room that one is in cannot be joined again."""
+
+    @instead_of(session._HANDLERS, "join")
+    def join(honest: Callable[..., None], self: Any, request: Frame) -> None:
+        most = self._hub.settings.limits.rooms_per_conn
+        if len(self._rooms) >= most:
+            raise ProtocolError("too_many_rooms", f"at most {most} rooms a connection")
+        honest(self, request)
+
+
+@liar
+def room_5_never_already() -> None:
+    """A join of a room that one is in says `already: false`."""
+
+    @instead_of(Session, "_messages_frame")
+    def messages_frame(honest: Callable[..., bytes], self: Any, message: Any, payloads: list[bytes]) -> bytes:
+        return honest(self, {**message, "already": False} if "already" in message else message, payloads)
+
+
+@liar
+def room_9_cleans_up_by_user() -> None:
+    """When one connection of a user ends, all of the user's connections are taken out of its rooms."""
+
+    @instead_of(Session, "end")
+    def end(honest: Callable[..., None], self: Any, *, clean: bool) -> None:
+        names = list(self._rooms)
+        honest(self, clean=clean)
+        for twin in self._hub.listeners(self.user_id):
+            for room in [twin._rooms.pop(name) for name in names if name in twin._rooms]:
+                room.drop(twin)
+                self._hub.engine.leave(room.name, twin._me, linger=False)
+
+
+@liar
+def room_11_joins_all_the_same() -> None:
+    """A join that is refused for its history or place takes effect without a word."""
+
+    @instead_of(Session, "_answer")
+    def answer(honest: Callable[..., None], self: Any, data: str | None) -> None:
+        try:
+            honest(self, data)
+        except ProtocolError as refusal:
+            frame = as_object(data) or {}
+            other = (refusal.field or "").startswith(("/history", "/after"))
+            if self._member is not None and frame.get("type") == "join" and other and frame["room"] not in self._rooms:
+                room = self._rooms[frame["room"]] = self._hub.room(frame["room"])
+                room.hold(self)
+                self._hub.engine.join(room.name, self._me, None, 0, lambda joined: room.refuse(self, already=True))
+            raise
