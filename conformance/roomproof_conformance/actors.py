@@ -123,6 +123,8 @@ class Client:
         self._running: list[Op] = []
         self._early: list[tuple[int, Event]] | None = []
         self._keeper: asyncio.Task[None] | None = None
+        given = {k: v for k, v in session.variables.items() if session.dialect.variables.get(k) != v}
+        self._who = {"user": user, "room": room, "variables": given}  # what a replay must give it as well
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -144,7 +146,15 @@ class Client:
         address = url or self.case.target.address(self.session)
         offered = list(self.session.dialect.subprotocols) if subprotocols is None else subprotocols
         sent = [*self.session.dialect.headers(self.session.variables), *(headers or [])]
-        self._note("open", url=address, headers=[list(pair) for pair in sent], subprotocols=offered)
+        odd = {"elsewhere": url is not None, "receive_buffer": receive_buffer, "extensions": extensions}
+        self._note(
+            "open",
+            url=address,
+            headers=[list(pair) for pair in sent],
+            subprotocols=offered,
+            **self._who,
+            **{name: value for name, value in odd.items() if value},
+        )
         self.handshake, self.connection = await open_connection(
             address,
             _Ears(self),
@@ -169,7 +179,7 @@ class Client:
         Raises `transport.Unreachable` when there is no answer that is HTTP.
         """
         address = self.case.target.address(self.session)
-        self._note("open", url=address, headers=[], subprotocols=[], get=path or "")
+        self._note("open", url=address, headers=[], subprotocols=[], get=path or "", **self._who)
         self.handshake = await plain.get(address, path, patience=self.case.patience * 2)
         self._note_handshake(self.handshake)
 
@@ -179,7 +189,8 @@ class Client:
         Raises `transport.Unreachable` when nobody takes the connection.
         """
         address = self.case.target.address(self.session)
-        self._note("open", url=address, headers=[], subprotocols=[], begun=begun.decode("latin-1"))
+        begin = {"begun": begun.decode("latin-1"), "seconds": seconds}
+        self._note("open", url=address, headers=[], subprotocols=[], **begin, **self._who)
         how = await plain.unfinished(address, begun, patience=seconds)
         if how is not None:
             self.end = End(how, None, "", False, "server", "server")
@@ -220,7 +231,7 @@ class Client:
                     op.event, op.event_index = event, index
         else:
             self._early = None
-        self._drain(exchange)
+        self._drain(op)
         self._settle(op)
         return op
 
@@ -259,14 +270,15 @@ class Client:
         **said: Any,
     ) -> Record:
         """Write one frame as given, right or wrong; `said` goes into its record."""
-        record = self._note("sent", opcode=opcode, fin=fin, rsv=rsv, masked=mask, **said, **payload_fields(payload))
+        whole = payload_fields(payload, whole=True)
+        record = self._note("sent", opcode=opcode, fin=fin, rsv=rsv, masked=mask, **said, **whole)
         if self.connection is not None:
             self.connection.frame(opcode, payload, fin=fin, rsv=rsv, mask=mask)
         return record
 
     def raw_bytes(self, data: bytes) -> Record:
         """Write bytes that need not be a frame at all."""
-        record = self._note("sent", opcode=None, **payload_fields(data))
+        record = self._note("sent", opcode=None, **payload_fields(data, whole=True))
         if self.connection is not None:
             self.connection.raw(data)
         return record
@@ -389,7 +401,7 @@ class Client:
         for op in list(self._running):
             if op.exchange.step(event):
                 op.event, op.event_index = event, record.index
-                self._drain(op.exchange)
+                self._drain(op)
                 self._settle(op)
                 return
 
@@ -420,10 +432,10 @@ class Client:
         self._note("reply", op=op.index, ok=op.exchange.ok, event=op.event_index, **early)
         self.case.bell.ring()
 
-    def _drain(self, exchange: Exchange) -> None:
-        for outgoing in exchange.outgoing:
-            self._write(outgoing)
-        exchange.outgoing.clear()
+    def _drain(self, op: Op) -> None:
+        for outgoing in op.exchange.outgoing:
+            self._write(outgoing, op=op.index)
+        op.exchange.outgoing.clear()
 
     def _write(self, outgoing: Outgoing, **said: Any) -> None:
         payload = outgoing.payload

@@ -42,9 +42,9 @@ class Scenario:
     `needs` are capabilities of the target beyond those of the requirement rows; `conns` is the most
     connections it holds at once; `hostile` scenarios send what may bring a server down and run apart;
     `alone` ones touch something global; `waits` gives, from the claims, the seconds that it cannot
-    avoid waiting; `settings` are what it wants of a target that the kit starts ([cfg] rows); with
-    `own_server` it has one for itself, to stop, kill and start again; `hooks` names commands of the
-    hook file that it needs.
+    avoid waiting; `settings` are what it wants of a target that the kit starts ([cfg] rows; None: the
+    server's own default); with `own_server` it has one for itself, to stop, kill and start again; `hooks` names
+    commands of the hook file that it needs.
     """
 
     run: Run

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 
+from . import judges
+from .clock import LATE
 from .judges import evaluate, judge_named
 from .judges.base import noise_of
 from .transcript import Record, Transcript
 from .verdicts import Conclusion, Judged, Reason, Verdict, conclude
 
+HELLO_TIMEOUT = 4408
+"""The close code of a first frame that did not come (protocol, section 5)."""
+CROSSING = 0.5
+"""Seconds: half the shortest time for `hello` that the kit asks for; a frame written later may cross that Close."""
 TOO_MANY = 4230
 """The close code of one connection too many (protocol, section 5)."""
+
+
+@cache
+def load_judges() -> None:
+    """Import every module of `judges`, so that whatever judge a transcript names is known; scenarios are not needed."""
+    for module in sorted(m.name for m in pkgutil.iter_modules(judges.__path__)):
+        importlib.import_module(f"{judges.__name__}.{module}")
 
 
 def statements(transcript: Iterable[Record]) -> list[Record]:
@@ -25,6 +41,7 @@ def judge_statements(transcript: Transcript) -> list[Judged]:
     What is spoken of later than a statement counts too: a message that came once by then and again
     afterwards was not delivered once. Raises ValueError for statements of another version of the kit.
     """
+    load_judges()
     records, noise = transcript.records, noise_of(transcript)
     found = [
         Judged(
@@ -35,7 +52,7 @@ def judge_statements(transcript: Transcript) -> list[Judged]:
         )
         for s in statements(transcript)
     ]
-    late = _let_go_for_our_lag(records, noise)
+    late = _let_go_for_our_lag(records, noise) or _hello_too_late(records)
     return [_excused(judged, late) for judged in found] if late else found
 
 
@@ -47,6 +64,22 @@ def _let_go_for_our_lag(records: Sequence[Record], noise: float) -> str:
     for record in records:
         if record.kind == "end" and record.data["by"] == "server" and record.data.get("code") == beat["code"]:
             return f"the kit was {noise:.2f} s late, and {record.conn} was closed {beat['code']} for its silence"
+    return ""
+
+
+def _hello_too_late(records: Sequence[Record]) -> str:
+    """Whether the server closed a client that said nothing while its first frame was on its way: in words, or empty.
+
+    Between opening and that frame the kit may have been late, which the worst of its pauses does not always show.
+    """
+    first: dict[str, float] = {}
+    for record in records:
+        if record.kind == "sent" and record.data["opcode"] in (1, 2):
+            first.setdefault(record.conn, record.t)
+        elif record.kind == "end" and record.data["by"] == "server" and record.data.get("code") == HELLO_TIMEOUT:
+            waited = record.t - first.get(record.conn, float("-inf"))
+            if waited < CROSSING:
+                return f"{record.conn} was closed {HELLO_TIMEOUT} {waited:.2f} s after its first frame, which was late"
     return ""
 
 
@@ -83,16 +116,24 @@ def judge_case(transcript: Transcript, checks: Iterable[str], level: Callable[[s
     because another one failed is not judged.
     """
     judged = judge_statements(transcript)
-    limited = limit_met(transcript.records)
-    broken = next((j for j in judged if j.role == "must" and j.finding.outcome in ("broken", "unclear")), None)
+    limited, noise = limit_met(transcript.records), noise_of(transcript)
+    broken = next((j for j in judged if j.role != "given" and j.finding.outcome in ("broken", "unclear")), None)
     conclusions = {}
     for check in checks:
         mine = [j for j in judged if j.check == check or j.role == "given"]
         conclusion = conclude(level(check), mine)
+        if conclusion.reason is Reason.SETUP_FAILED and noise >= LATE:
+            conclusion = replace(conclusion, verdict=Verdict.INCONCLUSIVE, reason=Reason.NOISE)
         if conclusion.verdict is Verdict.KIT_ERROR and broken is not None:
             why = f"the scenario ended before, when {broken.check} did not hold"
             conclusion = Conclusion(Verdict.NOT_JUDGED, Reason.SETUP_FAILED, why, broken)
         if limited and conclusion.verdict not in (Verdict.PASS, Verdict.TOLERATED):
             conclusion = Conclusion(Verdict.NOT_JUDGED, Reason.BUDGET, limited, conclusion.judged)
         conclusions[check] = conclusion
+    crash = next((record.data for record in transcript if record.kind == "crash"), None)
+    if crash is not None:
+        crashed = Conclusion(Verdict(crash["verdict"]), Reason(crash["reason"]), crash["explanation"])
+        conclusions = {
+            check: c if c.verdict in (Verdict.FAIL, Verdict.WARN) else crashed for check, c in conclusions.items()
+        }
     return conclusions

@@ -63,6 +63,10 @@ class Reason(StrEnum):
 Outcome = Literal["holds", "broken", "unclear", "tolerated"]
 
 
+Role = Literal["given", "must", "should"]
+"""What a statement is: presupposed, what the row demands at its own level, or the SHOULD within a row of MUST."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What a judge found of one statement, with the records that show it."""
@@ -78,7 +82,7 @@ class Judged:
     """A statement together with its finding."""
 
     check: str
-    role: Literal["given", "must"]
+    role: Role
     sentence: str
     finding: Finding
 
@@ -94,14 +98,15 @@ class Conclusion:
 def conclude(level: str, judged: Iterable[Judged]) -> Conclusion:
     """Fold the judged statements of one check into its verdict.
 
-    A broken or unclear `given` means that the sentence was never put to the test; a check in
-    which no `must` was judged at all is our bug, so that nothing can pass by vacuity.
+    `level` is that of the row; a statement of the role `should` is a SHOULD whatever that says. A broken or unclear
+    `given` means that the sentence was never put to the test; a check in which nothing was stated of the target
+    is our bug, so that nothing can pass by vacuity.
     """
     judged = list(judged)
-    musts = [j for j in judged if j.role == "must"]
-    for j in musts:
+    stated = [j for j in judged if j.role != "given"]
+    for j in sorted(stated, key=lambda j: j.role):  # a broken MUST decides before a broken SHOULD
         if j.finding.outcome == "broken":
-            return Conclusion(Verdict.FAIL if level == "MUST" else Verdict.WARN, judged=j)
+            return Conclusion(Verdict.FAIL if level == "MUST" and j.role == "must" else Verdict.WARN, judged=j)
     for j in judged:
         if j.role == "given" and j.finding.outcome == "broken":
             explanation = f"{j.sentence}: expected {j.finding.expected}; seen: {j.finding.seen}"
@@ -109,11 +114,11 @@ def conclude(level: str, judged: Iterable[Judged]) -> Conclusion:
     for j in judged:
         if j.finding.outcome == "unclear":
             return Conclusion(Verdict.INCONCLUSIVE, Reason.NOISE, j.finding.seen, j)
-    if not musts:
+    if not stated:
         return Conclusion(
             Verdict.KIT_ERROR, Reason.CRASH, "the scenario ended without a single statement about the target"
         )
-    for j in musts:
+    for j in stated:
         if j.finding.outcome == "tolerated":
             return Conclusion(Verdict.TOLERATED, explanation=j.finding.seen, judged=j)
     return Conclusion(Verdict.PASS)

@@ -55,6 +55,20 @@ def test_no_scenario_sleeps_or_keeps_time_by_itself(path: Path) -> None:
     assert not imported & {"asyncio", "time", "clock"}
 
 
+def test_only_the_clock_sleeps() -> None:
+    """No fixed sleep in a scenario, nor anywhere else in the kit: what waits asks the clock module, which is scaled."""
+    package = Path(inspect.getfile(checks)).parent
+    sleepers = [
+        f"{path.relative_to(package)}:{node.lineno}"
+        for path in sorted(package.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (isinstance(node, ast.Attribute) and node.attr == "sleep")
+        or (isinstance(node, ast.alias) and node.name.rpartition(".")[2] == "sleep")
+        or (isinstance(node, ast.Name) and node.id == "sleep")
+    ]
+    assert {sleeper.partition(":")[0] for sleeper in sleepers} == {"clock.py"}, sleepers
+
+
 def test_a_check_is_defined_once_and_names_its_situation() -> None:
     async def run(case: object) -> None:
         """Something."""

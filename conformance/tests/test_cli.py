@@ -75,6 +75,25 @@ def test_an_unknown_requirement_gets_a_suggestion() -> None:
     assert "did you mean RATE-8?" in one_line(roomproof("explain", "RTE-8"), 2)
 
 
+def test_help_loads_nothing_that_takes_long() -> None:
+    later = {"jinja2", "jsonschema", "pytest", "rich", "websockets.asyncio.server", "websockets.server", "yaml"}
+    ask = (
+        "import sys; from roomproof_conformance.cli import main; sys.argv[1:] = ['--help']\n"
+        f"try: main()\nfinally: print(*sorted({later!r} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=60, check=False)
+    assert "--quick" in roomproof("run", "--help").stdout
+    assert (done.returncode, done.stderr.strip()) == (0, "")
+
+
+def test_an_option_with_a_typo_gets_a_suggestion() -> None:
+    assert "--quick" in one_line(roomproof("ws://127.0.0.1:1", "--quik"), 2)
+
+
+def test_a_selection_that_no_check_judges_is_refused() -> None:
+    assert "--only CL-1 leaves no check" in one_line(roomproof("ws://127.0.0.1:1", "--only", "CL-1"), 2)
+
+
 def test_an_unknown_option() -> None:
     assert "--dialekt" in one_line(roomproof("ws://127.0.0.1:1", "--dialekt", "x"), 2)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from transcripts import Script
 
 from roomproof_conformance.judges import Arrives, Stays
 from roomproof_conformance.judges.base import Judge
 from roomproof_conformance.judging import judge_case, judge_statements
-from roomproof_conformance.verdicts import Verdict
+from roomproof_conformance.verdicts import Conclusion, Reason, Verdict
 
 
 def state(script: Script, judge: Judge, check: str = "X-1.a", role: str = "must") -> None:
@@ -46,6 +49,27 @@ def test_a_scenario_that_states_nothing_is_the_kits_fault() -> None:
     assert judge_case(Script().transcript, ["X-1.a"], lambda _: "MUST")["X-1.a"].verdict is Verdict.KIT_ERROR
 
 
+def test_a_scenario_that_broke_off_is_judged_by_what_it_had_stated() -> None:
+    script = Script()
+    state(script, Arrives("a", {"text": "x"}), "X-1.a")
+    why = "the scenario took longer than 60 s"
+    script.add(2.0, "", "crash", verdict="kit-error", reason="crash", explanation=why)
+    found = judge_case(script.transcript, ["X-1.a", "X-2.b"], lambda _: "MUST")
+    assert found["X-1.a"].verdict is Verdict.FAIL
+    assert found["X-2.b"] == Conclusion(Verdict.KIT_ERROR, Reason.CRASH, why)
+
+
+def test_every_judge_is_known_without_the_scenarios() -> None:
+    ask = (
+        "import sys; from roomproof_conformance.judging import load_judges; load_judges(); "
+        "from roomproof_conformance.judges import judge_named; print(judge_named('framed', dict(conn='a', texts=[]))); "
+        "assert not [name for name in sys.modules if '.scenarios' in name]"
+    )
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Framed(")
+
+
 def test_a_statement_of_another_version_is_an_error_in_words() -> None:
     script = Script()
     script.add(1.0, "", "statement", check="X-1.a", role="must", judge="nobody", params={}, says="so")
@@ -65,6 +89,21 @@ def test_a_client_closed_for_the_kits_own_lag_proves_nothing() -> None:
 
     assert found(0.1) is Verdict.FAIL
     assert found(1.5) is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("written", "verdict"), [(1.2, Verdict.INCONCLUSIVE), (0.7, Verdict.FAIL), (None, Verdict.FAIL)]
+)
+def test_a_hello_that_crossed_the_close_of_who_says_none_proves_nothing(
+    written: float | None, verdict: Verdict
+) -> None:
+    script = Script()
+    script.opened(0.1, "a")
+    if written is not None:
+        script.frame(written, "a", 1, "sent", text="{}")
+    script.end(1.3, "a", code=4408)
+    state(script, Stays("a"))
+    assert judge_case(script.transcript, ["X-1.a"], lambda _: "MUST")["X-1.a"].verdict is verdict
 
 
 def test_a_limit_per_address_that_was_announced_is_no_fault() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from roomproof_conformance.judges import Judge, evaluate
-from roomproof_conformance.transcript import Transcript
+from roomproof_conformance.transcript import FORMAT, Transcript
 from roomproof_conformance.verdicts import Finding
 
 
@@ -14,7 +14,9 @@ class Script:
 
     def __init__(self) -> None:
         self.transcript = Transcript()
-        self.add(0.0, "", "case", checks=["X-1.test"])
+        self.add(
+            0.0, "", "case", format=FORMAT, checks=["X-1.test"], dialect="roomproof.v1", capabilities=[], run="abcdef"
+        )
 
     def add(self, t: float, conn: str, kind: Any, /, **data: Any) -> int:
         return self.transcript.add(t, conn, kind, **data).index

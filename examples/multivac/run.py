@@ -100,11 +100,11 @@ def one(key: str, options: argparse.Namespace) -> bool:
     longest = LONG if options.without_long_waits else None
     result = asyncio.run(judge(key, longest))
     folder = REPORTS / key
-    paths = write_transcripts(result, folder / "transcripts")
+    result.files = write_transcripts(result, folder / "transcripts")
     write_html(result, REPORTS / f"{key}.html")
     write_json(result, REPORTS / f"{key}.json")
     print(f"\n=== {key} ===", flush=True)
-    print_result(result, transcripts=paths)
+    print_result(result)
     known = known_findings(key)
     wrong = disagreements(result, known)
     left_out = [

@@ -1,15 +1,15 @@
-"""The commands that run nothing: `list`, `explain`, `judge`, `dialect check`, `hooks check`."""
+"""The commands that run nothing: `list`, `explain`, `dialect check`, `hooks check`."""
 
 from __future__ import annotations
 
 import json
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
 import click
 
-from roomproof_conformance.checks import Check, all_checks
+from roomproof_conformance import quick
+from roomproof_conformance.checks import Check, all_checks, load
 from roomproof_protocol import Requirement, requirements
 
 from .main import EXIT_USAGE
@@ -88,6 +88,7 @@ def explain(identifier: str) -> int:
         return fail(str(error), EXIT_USAGE)
     by_row = _by_row()
     row = next(row for row in requirements() if row.id == identifier.partition(".")[0])
+    left_out = {check.id: quick.declared(scenario) for scenario in load()[0] for check in scenario.checks}
     click.echo(f"{row.id} ({row.level}) {row.text}")
     if row.tags:
         click.echo("Needs: " + ", ".join(_TAGS[tag] for tag in sorted(row.tags)))
@@ -100,6 +101,8 @@ def explain(identifier: str) -> int:
     for check in by_row[row.id]:
         if identifier in (row.id, check.id):
             click.echo(f"\n{check.id}\n    {check.title}")
+            if why := left_out.get(check.id):
+                click.echo(f"    left out by --quick: {why}")
     if not by_row[row.id] and row.observable and not row.reserved:
         click.echo("\nNo check of this version judges it.")
     return 0
@@ -111,30 +114,6 @@ _TAGS = {
     "2n": "two nodes [2n]",
     "auth": "a source of tokens [auth]",
 }
-
-
-def judge_file(file: str) -> int:
-    """Judge a transcript offline and print a line for each check."""
-    from roomproof_conformance.judging import judge_case
-    from roomproof_conformance.transcript import read
-    from roomproof_conformance.verdicts import Verdict
-
-    levels = {row.id: row.level for row in requirements()}
-    try:
-        with Path(file).open(encoding="utf-8") as lines:
-            transcript = read(lines, source=file)
-        if not transcript.records or transcript.records[0].kind != "case":
-            raise ValueError(f"{file}: does not begin with a record of kind case")
-        checks = transcript.records[0].data["checks"]
-        conclusions = judge_case(transcript, checks, lambda check: levels.get(check.partition(".")[0], "MUST"))
-    except (ValueError, UnicodeDecodeError) as error:
-        return fail(str(error), EXIT_USAGE)
-    for check, conclusion in conclusions.items():
-        click.echo(f"{conclusion.verdict.value:<13} {check}")
-        if conclusion.judged is not None and conclusion.verdict is not Verdict.PASS:
-            finding = conclusion.judged.finding
-            click.echo(f"    {conclusion.judged.sentence}\n    expected: {finding.expected}\n    seen: {finding.seen}")
-    return int(any(c.verdict is Verdict.FAIL for c in conclusions.values()))
 
 
 def check_dialect(file: str) -> int:

@@ -15,8 +15,9 @@ from roomproof_conformance import __version__
 EXIT_VIOLATION, EXIT_USAGE, EXIT_UNREACHABLE, EXIT_INCONCLUSIVE, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
 
 EPILOG = """\b
-Exit codes: 0 conformant, 1 a violation, 2 wrong usage, 3 target not reachable
-or an error of the kit, 4 nothing worse than inconclusive, 130 interrupted."""
+Exit codes: 0 conformant, 1 a violation or a known failure that passed, 2 wrong
+usage, 3 target not reachable or an error of the kit, 4 nothing worse than
+inconclusive, 130 interrupted."""
 
 
 class DefaultToJudge(click.Group):
@@ -102,6 +103,11 @@ def cli() -> None:
     help="Leave out what must wait longer than this (15 s when no number is given).",
 )
 @click.option(
+    "--quick",
+    is_flag=True,
+    help="Only what takes no more than a moment, in three seconds; the result says which requirements it leaves out.",
+)
+@click.option(
     "--timeout-scale",
     "scale",
     type=click.FloatRange(0.1, 100),
@@ -116,6 +122,23 @@ def cli() -> None:
     type=click.Path(dir_okay=False, allow_dash=True),
     metavar="FILE",
     help="Write the results as JSON; - for stdout (then nothing else is printed there).",
+)
+@click.option("--junit", type=click.Path(dir_okay=False), metavar="FILE", help="Write JUnit XML, for a CI system.")
+@click.option("--markdown", type=click.Path(dir_okay=False), metavar="FILE", help="Write a summary in Markdown.")
+@click.option(
+    "--badge", type=click.Path(dir_okay=False), metavar="FILE", help="Write what shields.io draws a badge from."
+)
+@click.option(
+    "--known-failing",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Checks that fail, each with its reason (YAML); one that passes makes the run red.",
+)
+@click.option(
+    "--known-flaky",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Checks that may pass or fail (YAML); they never make the run red.",
 )
 @click.option(
     "--transcripts",
@@ -134,8 +157,20 @@ def run_command(**options: Any) -> None:
 @cli.command("list")
 @click.argument("patterns", nargs=-1, metavar="[GLOB]...")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def list_command(patterns: tuple[str, ...], as_json: bool) -> None:
-    """List the requirements and the checks that judge them: the ledger."""
+@click.option(
+    "--malformed",
+    is_flag=True,
+    help="Instead: the frames generated from the schemas, counted by operator; with a GLOB those with such an id.",
+)
+def list_command(patterns: tuple[str, ...], as_json: bool, malformed: bool) -> None:
+    """List the requirements and the checks that judge them: the ledger.
+
+    A GLOB is one of `roomproof URL --only` and `--skip`: HIST-2, RATE-*, MSG-2.echo.
+    """
+    if malformed:
+        from .malformed_command import list_malformed
+
+        sys.exit(list_malformed(patterns, as_json))
     from .ledger import list_rows
 
     sys.exit(list_rows(patterns, as_json))
@@ -144,19 +179,82 @@ def list_command(patterns: tuple[str, ...], as_json: bool) -> None:
 @cli.command("explain")
 @click.argument("identifier", metavar="ID")
 def explain_command(identifier: str) -> None:
-    """Explain a requirement (HIST-2) or a check (HIST-2.after-250)."""
+    """Explain a requirement (HIST-2) or a check (HIST-2.after-250), and why --quick leaves it out."""
     from .ledger import explain
 
     sys.exit(explain(identifier))
 
 
-@cli.command("judge")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False))
-def judge_command(file: str) -> None:
-    """Judge a transcript again, offline."""
-    from .ledger import judge_file
+@cli.command("judge", epilog=EPILOG)
+@click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER...")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def judge_command(files: tuple[str, ...], as_json: bool) -> None:
+    """Judge transcripts again, offline; a folder is judged as the run that wrote it, watches included."""
+    from .offline_commands import judge
 
-    sys.exit(judge_file(file))
+    sys.exit(judge(files, as_json_lines=as_json))
+
+
+_DIALECT = click.option("--dialect", default="native", metavar="FILE", show_default=True, help="As for a run.")
+_HOOKS = click.option("--hooks", metavar="FILE", help="Start the server by this hook file, instead of a URL.")
+_OUT = click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Where to write the new transcript.")
+
+
+@cli.command("replay", epilog=EPILOG)
+@click.argument("file", metavar="FILE")
+@click.argument("url", required=False)
+@_DIALECT
+@_HOOKS
+@_OUT
+def replay_command(file: str, url: str | None, **options: Any) -> None:
+    """Repeat the sends of a transcript against the server at URL, and say what has become different."""
+    from .offline_commands import replay
+
+    sys.exit(replay(file, url, **options))
+
+
+@cli.command("shrink", epilog=EPILOG)
+@click.argument("file", metavar="FILE")
+@click.argument("url", required=False)
+@_DIALECT
+@_HOOKS
+@_OUT
+@click.option("--check", metavar="ID", help="Which check must stay broken; otherwise the first that is.")
+@click.option(
+    "--control",
+    default="auto",
+    metavar="URL|FILE|none",
+    show_default="the reference, where it speaks the dialect",
+    help="A server that is right: what breaks there too is no smaller proof.",
+)
+@click.option("--seconds", type=click.FloatRange(1), default=60.0, show_default=True, help="How long to go on trying.")
+def shrink_command(file: str, url: str | None, **options: Any) -> None:
+    """Reduce a conversation that breaks a check to the few frames that break it."""
+    from .offline_commands import shrink
+
+    sys.exit(shrink(file, url, **options))
+
+
+@cli.command("selftest")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False))
+@click.argument("patterns", nargs=-1, metavar="[GLOB]...")
+@click.option("--jobs", type=click.IntRange(1, 32), default=3, show_default=True, help="Liars judged side by side.")
+@click.option(
+    "--full",
+    default="none",
+    metavar="SHARE",
+    show_default=True,
+    help="Which to judge by all checks, not only those of their group: all, none, or a share (1/5), another every day.",
+)
+@click.option("--json", "json_file", type=click.Path(dir_okay=False), metavar="FILE", help="Store the table as JSON.")
+def selftest_command(**options: Any) -> None:
+    """Judge the kit itself: does it find every liar of FOLDER?
+
+    Liars are servers that are right but for one thing. They stand in the source tree, in conformance/tests/liars.
+    """
+    from .selftest_command import execute
+
+    sys.exit(execute(**options))
 
 
 @cli.group("dialect")

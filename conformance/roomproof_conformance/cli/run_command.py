@@ -6,35 +6,43 @@ import asyncio
 import json
 import shlex
 import signal
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from roomproof_conformance.dialects import DialectError, load
 from roomproof_conformance.hooks import HookError, Hooks
 from roomproof_conformance.hooks import load as load_hooks
-from roomproof_conformance.results import RunResult
-from roomproof_conformance.run import SHORT_TIMERS, Plan, Runner, TargetError
+from roomproof_conformance.run import SHORT_TIMERS, Plan, Runner
+from roomproof_conformance.target import TargetError
 
 from .main import EXIT_UNREACHABLE, EXIT_USAGE
+
+if TYPE_CHECKING:
+    from roomproof_conformance.known import KnownChecks
 
 
 def execute(**options: Any) -> int:
     """Run with the options of the command line; the exit code."""
+    from roomproof_conformance.report.files import ReportError
     from roomproof_conformance.report.progress import TerminalProgress
+
+    from .reporting import check_paths, report
 
     try:
         plan = make_plan(options)
-    except (DialectError, HookError, ValueError) as error:
+        known = known_failures(options)
+        check_paths(options)
+    except (DialectError, HookError, ReportError, ValueError) as error:
         return fail(str(error), EXIT_USAGE)
     runner = Runner(plan)
     try:
-        with TerminalProgress() as progress:
+        with TerminalProgress(known=known) as progress:
             plan.progress = progress
             asyncio.run(_interruptible(runner))
     except TargetError as error:
         return fail(str(error), EXIT_UNREACHABLE)
+    known.mark(runner.result)
     return report(runner.result, options)
 
 
@@ -79,7 +87,9 @@ def make_plan(options: dict[str, Any]) -> Plan:
     if options["timers"] == "short":
         words += ["--timers", "short"]
     words += [word for pair in options["wanted"] for word in ("--set", pair)]
-    return Plan(
+    if options["scale"] != 1:
+        words += ["--timeout-scale", f"{options['scale']:g}"]
+    plan = Plan(
         load(options["dialect"]),
         url,
         hooks,
@@ -89,8 +99,20 @@ def make_plan(options: dict[str, Any]) -> Plan:
         options["jobs"],
         options["scale"],
         options["longest"],
+        options["quick"],
         shlex.join(words),
     )
+    some_check(plan)
+    return plan
+
+
+def some_check(plan: Plan) -> None:
+    """Raise ValueError for a selection of requirements that no check judges."""
+    from roomproof_conformance.checks import all_checks
+
+    if not any(map(plan.wants, all_checks())):
+        globs = [*(f"--only {glob}" for glob in plan.only), *(f"--skip {glob}" for glob in plan.skip)]
+        raise ValueError(f"{' '.join(globs)} leaves no check; `roomproof list` shows which requirement has which")
 
 
 def setting(pair: str) -> tuple[str, Any]:
@@ -102,6 +124,18 @@ def setting(pair: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except ValueError:
         return name, value
+
+
+def known_failures(options: dict[str, Any]) -> KnownChecks:
+    """What --known-failing and --known-flaky say. Raises KnownError (a ValueError) with one clear line."""
+    from roomproof_conformance.known import KnownChecks, load
+
+    failing, flaky = options["known_failing"], options["known_flaky"]
+    if not (failing or flaky):
+        return KnownChecks()
+    from roomproof_conformance.checks import all_checks
+
+    return load(failing, flaky, (check.id for check in all_checks()))
 
 
 def known_checks(globs: tuple[str, ...]) -> None:
@@ -117,37 +151,15 @@ def known_checks(globs: tuple[str, ...]) -> None:
     for glob in globs:
         if any(fnmatchcase(name, glob) for name in names):
             continue
-        near = difflib.get_close_matches(glob.upper(), names, 1, 0.5)
+        row, dot, situation = glob.partition(".")
+        near = difflib.get_close_matches(row.upper() + dot + situation.lower(), names, 1, 0.5)
         hint = f"did you mean {near[0]}?" if near else "`roomproof list` shows all"
         raise ValueError(f"no requirement or check is called {glob!r}; {hint}")
 
 
-def report(result: RunResult, options: dict[str, Any]) -> int:
-    """Print and write everything that was asked for; the exit code of the run."""
-    from roomproof_conformance.report import ReportError, write_html, write_json, write_transcripts
-    from roomproof_conformance.report.terminal import print_result
-
-    code = result.exit_code
-    paths: dict[str, Path] = {}
-    try:
-        if options["transcripts"]:
-            paths = write_transcripts(result, options["transcripts"])
-        if options["html"]:
-            write_html(result, options["html"])
-        if options["json_file"]:
-            write_json(result, options["json_file"])
-    except ReportError as error:
-        code = fail(str(error), EXIT_USAGE)
-    if options["json_file"] == "-":
-        return code
-    print_result(result, verbose=options["verbose"], transcripts=paths)
-    for name, what in (("html", "report"), ("json_file", "results"), ("transcripts", "transcripts")):
-        if options[name]:
-            click.echo(f"{what}: {options[name]}", err=True)
-    return code
-
-
 def fail(line: str, code: int) -> int:
-    """One clear line on stderr, and the exit code."""
-    click.echo(f"roomproof: {line}", err=True)
+    """One clear line on stderr, without secrets (an address may hold a token), and the exit code."""
+    from roomproof_conformance.report.secrets import hide
+
+    click.echo(f"roomproof: {hide(line)}", err=True)
     return code

@@ -142,7 +142,12 @@ def validate(source: Source) -> None:
     if isinstance(claims, dict):
         for area in [area for area, value in claims.items() if value == "none"]:
             del claims[area]
-    faults = [fault for error in _validator().iter_errors(source.data) for fault in _in_words(error)]
+    conform(source, _validator())
+
+
+def conform(source: Source, validator: jsonschema.Draft202012Validator) -> None:
+    """Check a file's data against a closed schema. Raises DialectError with a line for each fault."""
+    faults = [fault for error in validator.iter_errors(source.data) for fault in _in_words(error)]
     if faults:
         # A misspelled key explains what its map lacks: it comes first.
         faults.sort(key=lambda fault: (fault[1].startswith("lacks"), source.line(fault[0])))

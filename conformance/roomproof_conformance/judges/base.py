@@ -34,7 +34,9 @@ class Judge(ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.kind = cls.__name__.lower()
-        _NAMED[cls.kind] = cls
+        namesake = _NAMED.setdefault(cls.kind, cls)
+        if namesake is not cls:
+            raise TypeError(f"two judges are called {cls.__name__}: in {namesake.__module__} and in {cls.__module__}")
 
     def feed(self, record: Record) -> None:
         """Take the next record: `step`, and keep what every judge needs."""
@@ -85,6 +87,11 @@ def judge_named(name: str, params: Mapping[str, Any]) -> Judge:
         raise ValueError(
             f"statement with judge {name!r} cannot be judged by this version of the kit: {error}"
         ) from None
+
+
+def all_judges() -> list[type[Judge]]:
+    """Every judge of the modules imported so far."""
+    return list(_NAMED.values())
 
 
 def noise_of(records: Iterable[Record]) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from roomproof_conformance.transcript import Record
-from roomproof_conformance.verdicts import Finding
+from roomproof_conformance.verdicts import Finding, Outcome
 
 from .base import Judge, how_it_ended, shown
 
@@ -227,8 +227,8 @@ class Silent(Judge):
 
 
 @dataclass
-class Uncompressed(Judge):
-    """The handshake of `conn` negotiated no compression; one that did is tolerated (LIMIT-4)."""
+class Compressed(Judge):
+    """The handshake of `conn` negotiated compression (RFC 7692)."""
 
     conn: str
     _answer: Record | None = field(default=None, init=False)
@@ -237,11 +237,30 @@ class Uncompressed(Judge):
         if record.conn == self.conn and record.kind == "handshake":
             self._answer = record
 
-    def end(self) -> Finding:
-        expected = "a handshake without compression"
+    def extensions(self) -> str | None:
+        """What the server accepted of the extensions offered, None before it answered."""
         if self._answer is None:
-            return Finding("unclear", expected, "no HTTP answer")
-        named = [value for name, value in self._answer.data["headers"] if name.lower() == "sec-websocket-extensions"]
+            return None
+        named = (value for name, value in self._answer.data["headers"] if name.lower() == "sec-websocket-extensions")
+        return ", ".join(named)
+
+    def _found(self, outcome: Outcome, expected: str, seen: str) -> Finding:
+        return Finding(outcome, expected, seen, () if self._answer is None else (self._answer.index,))
+
+    def end(self) -> Finding:
+        named = self.extensions()
+        outcome: Outcome = "unclear" if named is None else "holds" if "permessage-deflate" in named else "broken"
+        return self._found(outcome, "a handshake with compression", f"negotiated: {shown(named or 'none')}")
+
+
+@dataclass
+class Uncompressed(Compressed):
+    """The handshake of `conn` negotiated no compression, unless that is `tolerated`: it may be configured (LIMIT-4)."""
+
+    tolerated: bool = False
+
+    def end(self) -> Finding:
+        named, expected = self.extensions(), "a handshake without compression"
         if not named:
-            return Finding("holds", expected, "none was negotiated", (self._answer.index,))
-        return Finding("tolerated", expected, f"negotiated: {shown(', '.join(named))}", (self._answer.index,))
+            return self._found("unclear" if named is None else "holds", expected, "none was negotiated")
+        return self._found("tolerated" if self.tolerated else "broken", expected, f"negotiated: {shown(named)}")

@@ -115,6 +115,29 @@ class LeftIsLeft(Everywhere):
 
 
 @dataclass
+class ResetIsQuiet(Everywhere):
+    """After `reset` no message of that room comes to the connection until the next `joined` (ROOM-12)."""
+
+    reads = EVENTS
+    expected: ClassVar[str] = "no message of a room between reset and the next joined"
+    nothing: ClassVar[str] = "no room was reset"
+    _reset: dict[tuple[str, str], int] = field(default_factory=dict, init=False)
+
+    def step(self, record: Record) -> None:
+        message = _native(record)
+        if message is None or not isinstance(message.get("room"), str):
+            return
+        key, kind = (record.conn, message["room"]), message.get("type")
+        if kind == "reset":
+            self._looked += 1
+            self._reset[key] = record.index
+        elif kind == "joined":
+            self._reset.pop(key, None)
+        elif kind == "message" and key in self._reset:
+            self.violated(f"{record.conn} got {shown(message)} after the reset", self._reset[key], record.index)
+
+
+@dataclass
 class ReplaysEqual(Everywhere):
     """A replayed message has the sender, time and text of its live delivery (HIST-7)."""
 

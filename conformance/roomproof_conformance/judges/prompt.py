@@ -1,4 +1,4 @@
-"""How soon messages arrive: a judge of every message of a room, not of chosen ones."""
+"""How soon things come: a judge of every message of a room, not of chosen ones, and one of the kit itself."""
 
 from __future__ import annotations
 
@@ -69,3 +69,24 @@ class Prompt(Judge):
         took, sent_at, heard_at = self._late
         seen = f"{self._heard} heard, the slowest after {took:.3f} s"
         return Finding(self.bounded(took, self.within), expected, seen, (sent_at, heard_at))
+
+
+@dataclass
+class InTime(Judge):
+    """From record `after` to record `until` at most `most` seconds passed: unclear when the kit itself was late."""
+
+    after: int
+    until: int
+    most: float
+    _times: list[float] = field(default_factory=list, init=False)
+
+    def step(self, record: Record) -> None:
+        if record.index in (self.after, self.until):
+            self._times.append(record.t)
+
+    def end(self) -> Finding:
+        expected, evidence = f"at most {self.most:g} s in between", (self.after, self.until)
+        if len(self._times) < 2:
+            return Finding("unclear", expected, "it did not come to that", evidence)
+        took = self._times[1] - self._times[0]
+        return Finding("holds" if took <= self.most else "unclear", expected, f"{took:.2f} s", evidence)

@@ -13,6 +13,25 @@ from roomproof_conformance.verdicts import Finding
 
 
 @dataclass
+class ComesBack(Judge):
+    """The server that was started again with record `start` lets two clients talk."""
+
+    start: int
+    _outcome: Record | None = field(default=None, init=False)
+
+    def step(self, record: Record) -> None:
+        if record.kind == "mark" and record.index > self.start and self._outcome is None and "server" in record.data:
+            self._outcome = record
+
+    def end(self) -> Finding:
+        expected = "two clients that talk on the server that was started again"
+        if self._outcome is None:
+            return Finding("unclear", expected, "the start was not waited for", (self.start,))
+        came = self._outcome.data["server"] == "back"
+        return Finding("holds" if came else "broken", expected, self._outcome.data["name"], (self._outcome.index,))
+
+
+@dataclass
 class Survives(Judge):
     """Every message of `room` acknowledged before record `restart` is in a history given after it, under its number.
 

@@ -12,7 +12,7 @@ from roomproof_conformance.actors import Client
 from roomproof_conformance.case import Case
 from roomproof_conformance.checks import scenario
 from roomproof_conformance.dialects import Claims, Heartbeat
-from roomproof_conformance.judges import Ends, Pings, Pongs
+from roomproof_conformance.judges import Arrives, Ends, Pings, Pongs, Replied, Stays
 from roomproof_conformance.judges.membership import Hears, KeptWhileSending, SpreadPings, TicksWhenIdle
 
 SLACK = 2.0
@@ -165,9 +165,19 @@ async def full_buffers(case: Case) -> None:
     who = dead.session.identity
     await case.told(watcher, {"kind": "joined", "from": who}, says="it has joined", role="given")
     last = case.mark("nobody is there, and everything is full")
-    bound = until_shown(case.claims)
-    says = "the room is told that it is gone"
-    await case.told(watcher, {"kind": "left", "from": who}, after=last, within=bound, wait=bound + 1, says=says)
+    bound, gone = until_shown(case.claims), {"kind": "left", "from": who}
+    deadline = case.watch.now() + bound + 1
+
+    def told() -> bool:
+        later = case.transcript.records[last.index :]
+        return any(r.conn == watcher.name and r.data.get("kind") == "left" for r in later)
+
+    async with case.parked(bound + 1, "the room is to be told that it is gone"):
+        while not told() and case.watch.now() < deadline:
+            watcher.begin("ping")  # by whatever the server knows the living, the watcher is one
+            await case.until(told, times(case.claims)[1] / 2)
+    judge = Arrives(watcher.name, gone, last.index, within=bound)
+    await case.must(judge, "the room is told that it is gone", wait=0)
 
 
 @scenario("BEAT-5.silent-member", needs="heartbeat", waits=three_rounds)
@@ -234,6 +244,7 @@ async def frames_only(case: Case) -> None:
     client.begin("ping")
     judge = KeptWhileSending(client.name, timeout, begin.index, case.mark("until here").index)
     await case.must(judge, "application frames keep it", wait=0)
+    await case.given(Stays(witness.name), f"{witness.name}, who answers Pings, is there", wait=0)
     await case.usable(client, room, witness)
 
 
@@ -244,6 +255,16 @@ async def one_second(case: Case) -> None:
     await stranger.connect()
     heartbeat = {"interval_ms": 1000, "timeout_ms": 1000}
     await case.answered(case.identify(stranger), {"tree": {"type": "welcome", "heartbeat": {"eq": heartbeat}}})
+
+
+@scenario("BEAT-7.default", needs="native", settings={"heartbeat": None})
+async def default_interval(case: Case) -> None:
+    """A server that is not told its heartbeat has an interval of at most twenty seconds."""
+    stranger = case.stranger()
+    await stranger.connect()
+    hello = await case.answered(case.identify(stranger), role="given")
+    at_most = {"tree": {"heartbeat": {"interval_ms": {"le": 20_000}}}}
+    await case.should(Replied(hello.index, at_most, ok=True), "its interval is twenty seconds or less", wait=0)
 
 
 @scenario("BEAT-8.busy-room", needs="heartbeat server_heartbeat", conns=8, waits=lambda c: one_round(c) + 1)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from roomproof_conformance.actors import Client
 from roomproof_conformance.case import Case
 from roomproof_conformance.checks import scenario, watch
+from roomproof_conformance.events import Event
 from roomproof_conformance.judges import Ends, First, InTurn, OneReply, Opens, Valid
 
 from .native import REPLY, ask, error, pong, replied, series, shown_as, turned_away
@@ -30,6 +31,13 @@ async def _connected(case: Case, **options: Any) -> Client:
     await client.connect(**options)
     await case.given(Opens(client.name), "a client can connect")
     return client
+
+
+def _welcome(case: Case, client: Client) -> Event:
+    """The welcome that came to the client: presupposed to be there."""
+    return next(
+        r.event for r in case.transcript if r.kind == "event" and r.conn == client.name and r.event.kind == "welcome"
+    )
 
 
 @scenario("CONN-1.offered-alone")
@@ -197,9 +205,8 @@ async def second_hello(case: Case) -> None:
     await case.given_join(client, room)
     again = ask(client, type="hello", id="h2", name=f"Second {room}", auth={"scheme": "guest"})
     await replied(case, client, again, error("already_identified", re="h2"), "the second hello is refused")
-    welcome = next(r.event for r in case.transcript if r.kind == "event" and r.conn == client.name)
     op = await case.say(client, room)
-    who = {"id": welcome.fields.get("who"), "name": name}
+    who = {"id": _welcome(case, client).fields.get("who"), "name": name}
     await shown_as(case, witness, op.text, {"from": who}, "the message comes from who it was before")
 
 
@@ -232,6 +239,27 @@ async def one_room(case: Case) -> None:
     wheres[6]["tree"]["messages"] = [{"text": texts[0]}, {"text": texts[2]}]
     await case.must(InTurn(client.name, wheres, begin.index, of=REPLY), "answered in the order sent")
     await case.in_order(witness, room, [texts[0], texts[2]])
+
+
+@scenario("CONN-10.reads-between")
+async def reads_between(case: Case) -> None:
+    """History and presence asked for among pipelined messages are answered in turn, and show what was sent before."""
+    room = case.room()
+    client = await case.member(room)
+    texts = [case.text() for _ in range(3)]
+    begin = case.mark("requests are pipelined")
+    wheres: list[dict[str, Any]] = []
+    for number, text in enumerate(texts, 1):
+        ask(client, type="send", id=f"s{number}", room=room, text=text)
+        ask(client, type="history", id=f"h{number}", room=room)
+        ask(client, type="presence", id=f"p{number}", room=room)
+        so_far = [{"text": earlier} for earlier in texts[:number]]
+        wheres += [
+            {"tree": {"type": "sent", "re": f"s{number}"}},
+            {"tree": {"type": "history", "re": f"h{number}", "messages": so_far}},
+            {"tree": {"type": "presence", "re": f"p{number}"}},
+        ]
+    await case.must(InTurn(client.name, wheres, begin.index, of=REPLY), "answered in the order sent")
 
 
 @scenario("CONN-11.each-type")
@@ -299,14 +327,18 @@ async def unknown_members(case: Case) -> None:
         **forged,
     )
     await case.told(client, {"kind": "welcome"}, after=hello)
-    welcome = next(r.event for r in case.transcript if r.kind == "event" and r.conn == client.name)
     await replied(
         case, client, ask(client, type="join", id="j1", room=room, **forged), {"type": "joined", "re": "j1"}, "join"
     )
     text = case.text()
     sent = ask(client, type="send", id="s1", room=room, text=text, **forged)
     await replied(case, client, sent, {"type": "sent", "re": "s1", "epoch": {"not": "forged"}, "seq": 1}, "send")
-    own = {"from": {"id": welcome.fields.get("who")}, "seq": 1, "ts": {"ge": 2}, "epoch": {"not": "forged"}}
+    own = {
+        "from": {"id": _welcome(case, client).fields.get("who")},
+        "seq": 1,
+        "ts": {"ge": 2},
+        "epoch": {"not": "forged"},
+    }
     await shown_as(case, witness, text, own, "the message has the server's values")
     for request in ("history", "presence", "leave"):
         asked = ask(client, type=request, id=request, room=room, **{k: v for k, v in forged.items() if k != "epoch"})

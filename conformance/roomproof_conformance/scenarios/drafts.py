@@ -72,8 +72,8 @@ class Draft:
             tree = _drop(tree, path)
         return _json(tree)
 
-    def of_kind(self, name: str) -> str:
-        """An operation that no server knows."""
+    def of_kind(self, name: Any) -> str:
+        """An operation that no server knows; `name` need not be a string."""
         tree = self.tree if self.kinds else {"type": name, "action": name}
         for path in self.kinds:
             tree = _put(tree, path, name)

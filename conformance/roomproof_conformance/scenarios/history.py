@@ -31,12 +31,21 @@ def few(case: Case, wanted: int) -> int:
     return max(1, min(wanted, history.bound if history.counts == "messages" else history.bound // 3))
 
 
+ROUND_TRIP = 0.004
+"""Seconds that a message takes at least, where each is seen before the next is sent (`Case.fill`)."""
+
+
 def time_for(claims: Claims, messages: int) -> float:
-    """Seconds that `messages` take where many senders are no help against the rate limit."""
+    """Seconds that `messages` take: more where many senders are no help against the rate limit."""
     limit = claims.rate_limit
     if limit is None or limit.scope in ("user", "connection") or not limit.allow or not limit.per:
-        return 0.0
-    return messages / limit.allow * limit.per
+        return messages * ROUND_TRIP
+    return max(messages * ROUND_TRIP, messages / limit.allow * limit.per)
+
+
+def time_to_fill(claims: Claims) -> float:
+    """Seconds that it takes to fill a room with as many messages as are kept."""
+    return time_for(claims, claimed_bound(claims))
 
 
 def claimed_bound(claims: Claims) -> int:
@@ -128,7 +137,7 @@ async def around_the_bound(case: Case) -> None:
         await newcomer_remembers(case, room, texts[-keeps:], check=f"HIST-2.{situation}")
 
 
-@scenario("HIST-2.after-250", needs="native numbering", conns=3)
+@scenario("HIST-2.after-250", needs="native numbering", conns=3, waits=lambda claims: time_for(claims, 250))
 async def after_250(case: Case) -> None:
     """After 250 messages, a join with `history: 100` gives 151..250."""
     room, keeps = case.room(), await bound(case)
@@ -143,7 +152,7 @@ async def after_250(case: Case) -> None:
     )
 
 
-@scenario("HIST-2.gone", needs="native numbering", conns=3)
+@scenario("HIST-2.gone", needs="native numbering", conns=3, waits=time_to_fill)
 async def gone(case: Case) -> None:
     """What is older than the last 100 messages cannot be had by any request, and `first` says so."""
     room, keeps = case.room(), await bound(case)
@@ -180,13 +189,13 @@ async def _under_fire(case: Case, room: str, speakers: list[Client], joiners: It
 async def under_fire(case: Case) -> None:
     """Who joins while others speak sees each message once: as history or live, none lost and none twice."""
     room = case.room()
-    await case.member(room)
+    reader = await case.member(room)
     speakers = await case.members(room, 3)
     joiners = [await case.client(room) for _ in range(3)]
     texts = await _under_fire(case, room, speakers, joiners)
     for joiner in joiners:
         await case.must(Seam(joiner.name, room, texts), f"{joiner.name} misses nothing")
-    fence = await case.say(speakers[0], room)
+    fence = await case.say(reader, room)
     await case.delivered(fence, joiners, role="given")
 
 
@@ -215,7 +224,7 @@ async def connecting(case: Case) -> None:
     await talk(side)
     for joiner in joiners:
         await case.must(Seam(joiner.name, room, texts), f"{joiner.name} misses nothing")
-    fence = await case.say(speakers[0], room)
+    fence = await case.say(watcher, room)
     await case.delivered(fence, joiners, role="given")
 
 

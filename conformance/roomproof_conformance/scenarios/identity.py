@@ -11,24 +11,32 @@ from roomproof_conformance.actors import Client
 from roomproof_conformance.case import Case
 from roomproof_conformance.checks import scenario
 from roomproof_conformance.judges import First, Opens
+from roomproof_conformance.judges.identity import Unguessable
+from roomproof_conformance.verdicts import Role
 
 from .native import ask, error, replied, shown_as, turned_away
 
 
 async def _hello(
-    case: Case, where: dict[str, Any], *, url: str = "", headers: Any = None, check: str | None = None, **members: Any
+    case: Case, where: dict[str, Any], *, url: str = "", headers: Any = None, role: Role = "must", **members: Any
 ) -> Client:
-    """A new client whose hello has these members and must get a `welcome` like `where`; `url` goes into the query."""
+    """A new client whose hello has these members and gets a `welcome` like `where`; `url` goes into the query."""
     client = case.stranger()
     base = case.target.address(client.session)
     query = f"{base}{'&' if '?' in base else '?'}{url}" if url else None
     await client.connect(headers=headers, url=query)
     await case.given(Opens(client.name), "a client can connect")
     sent = ask(client, type="hello", id="h1", **members)
-    await replied(
-        case, client, sent, {"type": "welcome", "re": "h1", **where}, f"{client.name} is welcome", check=check
-    )
+    welcome = {"type": "welcome", "re": "h1", **where}
+    await replied(case, client, sent, welcome, f"{client.name} is welcome", role=role)
     return client
+
+
+async def _guest(case: Case, role: Role = "given") -> tuple[Client, str, str]:
+    """A new guest, its id and its token."""
+    client = await _hello(case, {"guest_token": {"re": "."}}, role=role)
+    welcome = _welcome(case, client)
+    return client, welcome["user"]["id"], welcome["guest_token"]
 
 
 def _welcome(case: Case, client: Client) -> dict[str, Any]:
@@ -40,26 +48,24 @@ def _welcome(case: Case, client: Client) -> dict[str, Any]:
     )
 
 
-GUEST = {"user": {"guest": True, "id": {"re": "^guest:[!-~]{1,122}$"}}, "guest_token": {"re": "."}}
+GUEST = {"user": {"guest": True, "id": {"re": "^guest:[!-~]{1,122}$"}}}
 
 
 @scenario("AUTH-1.from-hello", conns=3)
 async def from_hello(case: Case) -> None:
     """The credential in hello counts, also against another one in an `Authorization` header."""
-    one = _welcome(case, await _hello(case, GUEST))
-    two = _welcome(case, await _hello(case, GUEST))
-    auth = {"scheme": "resume_guest", "token": one["guest_token"]}
-    header = [("Authorization", f"Bearer {two['guest_token']}")]
-    await _hello(case, {"user": {"id": one["user"]["id"]}}, auth=auth, headers=header)
+    _, user, token = await _guest(case)
+    _, _, other = await _guest(case)
+    auth = {"scheme": "resume_guest", "token": token}
+    await _hello(case, {"user": {"id": user}}, auth=auth, headers=[("Authorization", f"Bearer {other}")])
 
 
 @scenario("AUTH-1.not-in-url", conns=6)
 async def not_in_url(case: Case) -> None:
     """A token in the URL is no credential."""
-    known = _welcome(case, await _hello(case, GUEST))
+    _, user, token = await _guest(case)
     for name in ("token", "access_token", "guest_token", "auth", "jwt"):
-        other = {"user": {"guest": True, "id": {"not": known["user"]["id"]}}}
-        await _hello(case, other, url=f"{name}={known['guest_token']}")
+        await _hello(case, {"user": {"id": {"not": user}}}, url=f"{name}={token}")
 
 
 @scenario("AUTH-6.guest", conns=3)
@@ -81,13 +87,11 @@ async def same_name(case: Case) -> None:
 @scenario("AUTH-7.later", conns=2)
 async def restored_later(case: Case) -> None:
     """A guest token gives the same user after the connection is gone, and so does the token of that welcome."""
-    first = await _hello(case, GUEST)
-    user, token = _welcome(case, first)["user"]["id"], _welcome(case, first)["guest_token"]
+    first, user, token = await _guest(case, "must")
     await first.close()
     for _ in range(2):
-        again = await _hello(
-            case, {**GUEST, "user": {"guest": True, "id": user}}, auth={"scheme": "resume_guest", "token": token}
-        )
+        same = {"user": {"guest": True, "id": user}, "guest_token": {"re": "."}}
+        again = await _hello(case, same, auth={"scheme": "resume_guest", "token": token})
         token = _welcome(case, again)["guest_token"]
         await again.close()
 
@@ -97,15 +101,12 @@ async def restored_meanwhile(case: Case) -> None:
     """A guest token gives the same user on a second connection while the first is open, and both can talk."""
     room = case.room()
     witness = await case.member(room)
-    one = await _hello(case, GUEST)
-    known = _welcome(case, one)
-    two = await _hello(
-        case, {"user": {"id": known["user"]["id"]}}, auth={"scheme": "resume_guest", "token": known["guest_token"]}
-    )
+    one, user, token = await _guest(case)
+    two = await _hello(case, {"user": {"id": user}}, auth={"scheme": "resume_guest", "token": token})
     for client in (one, two):
         await case.given_join(client, room)
         op = await case.say(client, room)
-        same = {"from": {"id": known["user"]["id"]}}
+        same = {"from": {"id": user}}
         await shown_as(case, witness, op.text, same, f"{client.name} is heard as the same user")
 
 
@@ -140,7 +141,7 @@ async def forged_sender(case: Case) -> None:
     room = case.room()
     witness, victim = await case.members(room, 2)
     name = f"Forger {room}"
-    forger = await _hello(case, {"user": {"name": name}}, name=name)
+    forger = await _hello(case, {"user": {"name": name}}, role="given", name=name)
     await case.given_join(forger, room)
     own = {"id": _welcome(case, forger)["user"]["id"], "name": name}
     text, other = case.text(), {"id": victim.session.identity, "name": "Somebody Else"}
@@ -212,10 +213,17 @@ async def name_made_up(case: Case) -> None:
     await _hello(case, {"user": {"name": {"re": r"^\S(.{0,30}\S)?$"}}})
 
 
+@scenario("AUTH-12.unguessable", conns=4)
+async def unguessable(case: Case) -> None:
+    """A guest token is long enough for 128 random bits or a signature, and tells nothing of another one."""
+    guests = [await _guest(case) for _ in range(4)]
+    await case.must(Unguessable([client.name for client, _, _ in guests]), "no token gives another away", wait=0)
+
+
 @scenario("AUTH-13.unknown", conns=6)
 async def unknown_token(case: Case) -> None:
     """A guest token that is unknown or forged is closed 4101, and never makes another guest."""
-    known = _welcome(case, await _hello(case, GUEST))["guest_token"]
+    _, _, known = await _guest(case)
     changed = known[:-1] + ("A" if known[-1] != "A" else "B")
     for token in ("x", "", known + "x", changed, known.swapcase()):
         client = case.stranger()

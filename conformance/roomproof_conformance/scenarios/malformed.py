@@ -7,7 +7,7 @@ target promises for the kind; where it promises nothing, what the requirement sa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from roomproof_conformance.actors import Client
 from roomproof_conformance.case import Case
@@ -34,7 +34,7 @@ class Kind:
 
     `requirement` is the sentence that says what the sender may expect; `claim` is the dialect's name of the kind
     (None: it has none, and no promise covers it); `allowed` and `tolerated` are outcomes (see `judges.Reacts`) for a
-    target that promises nothing.
+    target that promises nothing, `should` those that it SHOULD have of them (none: all are as good).
     """
 
     name: str
@@ -44,6 +44,7 @@ class Kind:
     claim: str | None = None
     allowed: tuple[str, ...] = ("error",)
     tolerated: tuple[str, ...] = ()
+    should: tuple[str, ...] = ()
 
     @property
     def ids(self) -> tuple[str, str]:
@@ -57,15 +58,15 @@ class Kind:
             after = "is answered by an error, and its sender stays connected and a member"
         return f"{self.what} {after}.", f"{self.what} harms nobody else: members, newcomers, history, server."
 
-    def outcomes(self, claims: Claims) -> tuple[list[str], list[str]]:
-        """What is right and what is tolerated on this target."""
+    def outcomes(self, claims: Claims) -> tuple[list[str], list[str], list[str]]:
+        """What is right and what is tolerated on this target, and what should be."""
         promised = claims.malformed_outcome(self.claim) if self.claim else None
         if promised is None:
-            return list(self.allowed), list(self.tolerated)
+            return list(self.allowed), list(self.tolerated), list(self.should)
         if promised.kind == "close":
             late = ["tcp-close"] if self.claim == "oversize" else []  # while the client still sends (ERR-8)
-            return ["close" if promised.code is None else f"close {promised.code}"], late
-        return [promised.kind], []
+            return ["close" if promised.code is None else f"close {promised.code}"], late, []
+        return [promised.kind], [], []
 
 
 def text(make: Callable[[Draft], str]) -> tuple[Write, ...]:
@@ -128,6 +129,13 @@ NOT_A_REQUEST = [
         "ERR-6",
         text(lambda d: d.of_kind("frobnicate")),
         "unknown_type",
+    ),
+    Kind(
+        "unhashable-type",
+        "A list, then an object, where the operation's name belongs",
+        "ERR-4",
+        texts(lambda d: d.of_kind(["x"]), lambda d: d.of_kind({})),
+        "wrong_type",
     ),
     Kind("no-text", "A message without its text", "ERR-10", text(Draft.without_text), "missing_field"),
     Kind(
@@ -205,7 +213,8 @@ FRAMING = [
 ]
 
 
-async def _spoil(case: Case, kind: Kind, allowed: list[str], tolerated: list[str]) -> None:
+async def _spoil(case: Case, kind: Kind) -> None:
+    allowed, tolerated, should = kind.outcomes(case.claims)
     own, others = kind.ids
     room = case.room()
     culprit, friend, bystander = await case.members(room, 3)
@@ -220,6 +229,9 @@ async def _spoil(case: Case, kind: Kind, allowed: list[str], tolerated: list[str
         await case.must(
             judge, f"{kind.what}: the server's answer to {culprit.name}", check=own, wait=case.patience / 5, go_on=True
         )
+        if should:
+            named = Reacts(culprit.name, sent.index, should, text=draft.text)
+            await case.should(named, f"{kind.what}: how the connection should end", check=own, wait=0)
         if culprit.ended:
             break
     if set(allowed) & set(STAYS):
@@ -239,8 +251,7 @@ async def _within_the_rate(case: Case, sent: int) -> None:
 
 def _register(kind: Kind) -> None:
     async def run(case: Case) -> None:
-        allowed, tolerated = kind.outcomes(case.claims)
-        await _spoil(case, kind, allowed, tolerated)
+        await _spoil(case, kind)
 
     titles = dict(zip(kind.ids, kind.titles, strict=True))
     run.__doc__ = kind.titles[0]
@@ -248,9 +259,9 @@ def _register(kind: Kind) -> None:
 
 
 def _ending(kind: Kind) -> Kind:
-    """RFC 6455 names the code; how else the connection ends is the server's affair (ERR-9)."""
+    """It ends the connection, and should do so with the code that RFC 6455 names (ERR-9)."""
     code = "close 1007" if kind.claim == "bad_utf8" else "close 1002"
-    return Kind(kind.name, kind.what, kind.requirement, kind.writes, kind.claim, (code,), ENDS)
+    return replace(kind, allowed=ENDS, should=(code,))
 
 
 for _kind in [*NOT_JSON, *NOT_A_REQUEST, *ODD, *map(_ending, FRAMING)]:
@@ -273,4 +284,4 @@ async def oversize(case: Case) -> None:
     if sizes.frame_bytes is None:
         allowed, tolerated = ("error", "close 1009"), ENDS
     kind = Kind("oversize", "A message over the size limit", "ERR-8", (_oversize,), "oversize", allowed, tolerated)
-    await _spoil(case, kind, *kind.outcomes(case.claims))
+    await _spoil(case, kind)

@@ -9,6 +9,7 @@ from roomproof_conformance.actors import Client
 from roomproof_conformance.case import Case
 from roomproof_conformance.judges import First, InTurn
 from roomproof_conformance.transcript import Record
+from roomproof_conformance.verdicts import Role
 
 REPLY = {"tree": {"members": {"re": {"exists": True}}}}
 """Every reply carries `re`, be it null; nothing else does."""
@@ -27,10 +28,17 @@ def error(code: str | list[str], *, re: Any, fatal: bool = False, **more: Any) -
 
 
 async def replied(
-    case: Case, client: Client, sent: Record, where: dict[str, Any], what: str, *, check: str | None = None
+    case: Case,
+    client: Client,
+    sent: Record,
+    where: dict[str, Any],
+    what: str,
+    *,
+    check: str | None = None,
+    role: Role = "must",
 ) -> None:
     """The next reply after the frame of record `sent` has a tree like `where`. Only one request may be under way."""
-    await case.must(First(client.name, {"tree": where}, sent.index, REPLY), what, check=check)
+    await case.must(First(client.name, {"tree": where}, sent.index, REPLY), what, check=check, role=role)
 
 
 async def series(

@@ -11,7 +11,7 @@ from roomproof_conformance.checks import scenario
 from roomproof_conformance.judges import Replied
 from roomproof_conformance.judges.replay import Page
 
-from .history import bound, numbered_from_one
+from .history import bound, numbered_from_one, time_to_fill
 
 LARGEST = 2**53 - 1
 """The largest number of the protocol (section 2)."""
@@ -158,6 +158,7 @@ async def same_epoch(case: Case) -> None:
     "HIST-8.full-room",
     "HIST-3.full-room",
     needs="native",
+    waits=time_to_fill,
     titles={
         "HIST-5.full-room": "Backwards, a page ends at the oldest message that is kept, and `more` is about kept ones.",
         "HIST-6.full-room": "Forwards through a full room, `more` is false exactly at the head.",

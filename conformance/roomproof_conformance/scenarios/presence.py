@@ -12,6 +12,7 @@ from roomproof_conformance.dialects import Claims
 from roomproof_conformance.dialects.claims import Presence
 from roomproof_conformance.judges import Arrives
 from roomproof_conformance.judges.presence import ComesAt, Framed
+from roomproof_conformance.judges.prompt import InTime
 from roomproof_conformance.transcript import Record
 
 from .one_write import acting, in_one_write
@@ -28,6 +29,11 @@ def claimed(claims: Claims) -> Presence:
 def grace(claims: Claims) -> float:
     """Seconds in which a lost user may come back unnoticed."""
     return claimed(claims).grace or 0.0
+
+
+def long_enough(case: Case) -> float:
+    """Seconds after which a leave that was not told will not be told: how soon it comes is another sentence."""
+    return grace(case.claims) + SLACK + case.patience
 
 
 def about(case: Case, client: Client, kind: str) -> dict[str, Any]:
@@ -83,7 +89,10 @@ async def in_grace(case: Case) -> None:
     caller, victim = await case.members(room, 2)
     lost = victim.reset()
     await case.wait(grace(case.claims) / 2, "half the grace")
-    await case.answered(caller.begin("presence", room=room), listed(caller, victim))
+    meanwhile = await caller.begin("presence", room=room)
+    within = InTime(lost.index, case.mark("asked within the grace").index, grace(case.claims))
+    await case.given(within, "the kit asked within the grace", wait=0)
+    await case.answered(meanwhile, listed(caller, victim))
     bound = grace(case.claims) + SLACK
     await case.told(caller, about(case, victim, "left"), after=lost, role="given", wait=bound, says="the grace ends")
     await case.answered(caller.begin("presence", room=room), listed(caller))
@@ -115,8 +124,7 @@ async def come_and_go(case: Case) -> None:
     gone = case.mark("and goes")
     await comer.close()
     for other in others if claimed(case.claims).leave else ():
-        wait = grace(case.claims) + SLACK
-        await noticed(case, other, comer, "left", after=gone, wait=wait)
+        await noticed(case, other, comer, "left", after=gone, wait=long_enough(case))
 
 
 @scenario("PRES-2.second-connection", needs="presence_events same_user", waits=grace)
@@ -141,8 +149,7 @@ async def second_connection(case: Case) -> None:
         )
     await second.close()
     if claimed(case.claims).leave:
-        wait = grace(case.claims) + SLACK
-        await noticed(case, watcher, first, "left", after=end, wait=wait)
+        await noticed(case, watcher, first, "left", after=end, wait=long_enough(case))
 
 
 @scenario("PRES-2.leave-on-one", needs="native")
@@ -284,7 +291,7 @@ async def visit(case: Case) -> None:
     await case.delivered(ops[-1], [watcher], role="given")
     await comer.close()
     judge = framing(case, watcher, comer, [op.text for op in ops], begin.index)
-    await case.must(judge, "events frame the messages", wait=grace(case.claims) + SLACK)
+    await case.must(judge, "events frame the messages", wait=long_enough(case))
 
 
 @scenario("PRES-7.one-write", needs="native")

@@ -11,7 +11,7 @@ from roomproof_conformance.judges import Absent, Arrives, Replied, Seam
 from roomproof_conformance.judges.numbering import SeamNumber
 from roomproof_conformance.judges.replay import Page
 
-from .history import bound, numbered_from_one
+from .history import bound, numbered_from_one, time_to_fill
 from .paging import LARGEST
 
 NOT_THERE = {"exists": False}
@@ -46,9 +46,9 @@ class Past:
         """The position after message `seq`, as `join` takes it."""
         return {"epoch": epoch or self.epoch, "seq": seq}
 
-    async def back(self, seq: int, **join: Any) -> Op:
-        """A new connection comes back at `seq`."""
-        client = await self.case.client()
+    async def back(self, seq: int, user: str | None = None, **join: Any) -> Op:
+        """A new connection comes back at `seq`, of a new user or of one who is named."""
+        client = await self.case.client(user=user)
         return client.join(self.room, after=self.at(seq), **join)
 
     async def recovers(self, op: Op, seq: int, *, says: str = "", check: str | None = None) -> None:
@@ -113,7 +113,7 @@ async def empty_between(case: Case) -> None:
     await room.recovers(op, 2, says="what was said before the room was empty is recovered")
 
 
-@scenario("RES-1.full-room", needs="native")
+@scenario("RES-1.full-room", needs="native", waits=time_to_fill)
 async def oldest_place(case: Case) -> None:
     """`first` - 1 is the oldest place from which everything can be recovered, in a room that has lost messages."""
     keeps = await bound(case)
@@ -156,7 +156,7 @@ async def history_is_no_bound(case: Case) -> None:
         await op.client.close()
 
 
-@scenario("RES-4.too-old", needs="native", conns=6)
+@scenario("RES-4.too-old", needs="native", conns=6, waits=time_to_fill)
 async def too_old(case: Case) -> None:
     """A place before `first` - 1 gives `too_old`, says how many are lost for good, and gives the normal history."""
     keeps = await bound(case)
@@ -231,9 +231,9 @@ async def under_fire(case: Case) -> None:
 async def twice(case: Case) -> None:
     """Coming back a second time without new messages replays nothing: on a new connection and on the same one."""
     room = await past(case, 6)
-    first = await room.back(2)
+    first = await room.back(2, user="twin")
     await room.recovers(first, 2)
-    await room.recovers(await room.back(6), 6, says="a second connection replays nothing")
+    await room.recovers(await room.back(6, user="twin"), 6, says="a second connection replays nothing")
     again = first.client.join(room.room, after=room.at(6))
     await room.recovers(again, 6, says="joining again replays nothing")
     fence = await case.say(room.watcher, room.room)
@@ -243,7 +243,7 @@ async def twice(case: Case) -> None:
         case.stated(live, "and none comes as a live message either")
 
 
-@scenario("RES-10.one-reconnect", needs="native", conns=6)
+@scenario("RES-10.one-reconnect", needs="native", conns=6, waits=time_to_fill)
 async def one_reconnect(case: Case) -> None:
     """In one reconnect each room has its own answer: recovered, too old, another epoch, ahead."""
     keeps = await bound(case)

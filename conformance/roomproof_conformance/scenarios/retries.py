@@ -12,7 +12,7 @@ from roomproof_conformance.judges import Arrives
 from roomproof_conformance.judges.replay import Page
 from roomproof_conformance.judges.sending import OneOfThem, RetryTells
 
-from .history import bound
+from .history import bound, time_to_fill
 from .messages import burst
 
 NOT_THERE = {"exists": False}
@@ -107,7 +107,7 @@ async def back_in_the_room(case: Case) -> None:
     await only_once(case, room, [first.text], [listener])
 
 
-@scenario("MSG-9.no-longer-kept", needs="native")
+@scenario("MSG-9.no-longer-kept", needs="native", waits=time_to_fill)
 async def no_longer_kept(case: Case) -> None:
     """A send repeated when its message is older than all that the room keeps is a duplicate all the same."""
     room, mid, keeps = case.room(), new_mid(case), await bound(case)

@@ -109,3 +109,18 @@ async def leave_on_one(case: Case) -> None:
     await case.must(
         Arrives(speaker.name, {"kind": "message", "text": back.text}), "the other connection can still send"
     )
+
+
+@scenario("ROOM-9.other-ends", needs="same_user rooms join_request", waits=lambda _: 0.3)
+async def end_of_one(case: Case) -> None:
+    """When one connection is closed and another is cut, the same user's third is still in the room."""
+    room = case.room()
+    speaker = await case.member(room)
+    closed, cut, left = [await case.member(room, user="twin") for _ in range(3)]
+    await closed.close()
+    cut.reset()
+    await case.wait(0.3, "the server sees that two of them are gone")
+    op = await case.say(speaker, room)
+    await case.delivered(op, [left])
+    back = await case.say(left, room)
+    await case.must(Arrives(speaker.name, {"kind": "message", "text": back.text}), "the third can still send")

@@ -6,8 +6,9 @@ from roomproof_conformance.actors import Client
 from roomproof_conformance.case import Case
 from roomproof_conformance.checks import scenario
 from roomproof_conformance.judges import Arrives
-from roomproof_conformance.judges.replay import Page
+from roomproof_conformance.judges.replay import Claimed, Page
 
+from .history import time_for
 from .messages import burst, hearers
 
 REFUSED_CONTROLS = [chr(c) for c in [*range(0x20), 0x7F, *range(0x80, 0xA0)] if c not in (0x09, 0x0A)]
@@ -85,6 +86,17 @@ async def unchanged(case: Case) -> None:
             await case.must(Arrives(client.name, here), says, check=f"MSG-2.{kind}", go_on=True)
 
 
+@scenario("MSG-2.long", needs="rooms", conns=2)
+async def long_text(case: Case) -> None:
+    """A text of two thousand characters, or of as many as the target allows, arrives whole."""
+    sizes = case.claims.sizes
+    await case.given(Claimed("sizes.text_bytes", sizes.text_bytes), "the target says how long a text may be", wait=0)
+    room = case.room()
+    speaker, listener = await case.members(room, 2)
+    text = case.text().ljust(min(2000, sizes.text_bytes or 0), "x")
+    await case.delivered(await case.say(speaker, room, text), hearers(case, speaker, [listener]))
+
+
 async def _nothing_stored(case: Case, room: str, speaker: Client, listener: Client) -> None:
     """State that nothing of what `speaker` sent to `room` was stored or delivered; a last message proves it."""
     fence = await case.say(speaker, room)
@@ -95,7 +107,7 @@ async def _nothing_stored(case: Case, room: str, speaker: Client, listener: Clie
     await case.must(page, "only the last text is stored")
 
 
-@scenario("MSG-13.controls", needs="native", conns=3)
+@scenario("MSG-13.controls", needs="native", conns=3, waits=lambda claims: time_for(claims, len(REFUSED_CONTROLS)))
 async def controls(case: Case) -> None:
     """C0 and C1 controls other than TAB and LF, and U+007F, give `invalid_text` and are not stored."""
     room = case.room()

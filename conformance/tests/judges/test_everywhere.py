@@ -13,6 +13,7 @@ from roomproof_conformance.judges.everywhere import (
     ListedCloses,
     OwnMids,
     ReplaysEqual,
+    ResetIsQuiet,
     Unnumbered,
     well_formed,
 )
@@ -50,6 +51,22 @@ def test_closes_that_answer_ours_do_not_count() -> None:
     for conn in ("a", "b"):
         script.frame(1.1, conn, 8, code=4999, reason="")
     assert script.judged(ListedCloses()).outcome == "unclear"
+
+
+def test_after_a_reset_nothing_comes_before_the_next_join() -> None:
+    script = Script()
+    native(script, "a", "message", room="r")
+    assert script.judged(ResetIsQuiet()).outcome == "unclear"
+    native(script, "a", "reset", room="r")
+    native(script, "a", "presence_event", room="r")
+    native(script, "a", "message", room="other")
+    native(script, "b", "message", room="r")
+    native(script, "a", "joined", room="r")
+    native(script, "a", "message", room="r")
+    assert script.judged(ResetIsQuiet()).outcome == "holds"
+    native(script, "a", "reset", room="r")
+    native(script, "a", "message", room="r")
+    assert script.judged(ResetIsQuiet()).outcome == "broken"
 
 
 def test_left_is_left() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from transcripts import Script
 
-from roomproof_conformance.judges.prompt import Prompt
+from roomproof_conformance.judges.prompt import InTime, Prompt
 
 
 def heard(delay: float) -> Script:
@@ -49,3 +49,11 @@ def test_other_rooms_and_earlier_messages_do_not_count() -> None:
     script.send(1.0, "b", "y", room="elsewhere")
     script.mark(9.0)
     assert script.judged(Prompt("a", ["r"], after=begin)).outcome == "unclear"
+
+
+def test_a_kit_that_was_late_itself_cannot_tell() -> None:
+    script = Script()
+    begin, end = script.mark(1.0), script.mark(2.5)
+    assert script.judged(InTime(begin, end, 1.6)).outcome == "holds"
+    assert script.judged(InTime(begin, end, 1.4)).outcome == "unclear"
+    assert script.judged(InTime(begin, end + 1, 1.6)).outcome == "unclear"

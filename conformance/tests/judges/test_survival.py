@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from transcripts import Script
 
-from roomproof_conformance.judges.survival import Survives
+from roomproof_conformance.judges.survival import ComesBack, Survives
 
 
 def conversation(*after: str, epoch: str = "e") -> tuple[Script, int]:
@@ -19,6 +19,17 @@ def conversation(*after: str, epoch: str = "e") -> tuple[Script, int]:
         entries = [{"seq": n, "text": text} for n, text in enumerate(after, 1)]
         script.event(1.1, "b", "joined", room="r", epoch=epoch, entries=entries)
     return script, restart
+
+
+def test_a_server_comes_back_or_does_not() -> None:
+    for became, outcome in (("back", "holds"), ("gone", "broken")):
+        script = Script()
+        start = script.add(1.0, "", "mark", name="the server is started again", server="start")
+        assert script.judged(ComesBack(start)).outcome == "unclear"
+        script.add(2.0, "", "mark", name="exit code 1: no space", server=became)
+        finding = script.judged(ComesBack(start))
+        assert finding.outcome == outcome
+        assert finding.seen == "exit code 1: no space"
 
 
 def test_what_was_acknowledged_is_there() -> None:

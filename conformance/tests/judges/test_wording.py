@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
 from transcripts import Script
 
 from roomproof_conformance.judges import CleanErrors, FramesWithin, OneReply, Uncompressed, Valid
+from roomproof_conformance.judges.connection import Compressed
 from roomproof_protocol import schema
 
 
@@ -75,6 +77,23 @@ def test_one_reply() -> None:
     assert script.judged(OneReply()).outcome == "holds"
     script.event(0.4, "b", "pong", {"type": "pong", "re": "x"})
     assert script.judged(OneReply()).outcome == "broken"
+    cut = base64.b64encode(b'{"type":"ping","id":"x","y":"\xc3').decode()
+    script.frame(0.5, "b", 1, "sent", fin=False, rsv=0, base64=cut)
+    assert script.judged(OneReply()).outcome == "holds"
+    script.event(0.6, "b", "pong", {"type": "pong", "re": "x"})
+    assert script.judged(OneReply()).outcome == "broken"
+    script.frame(0.7, "b", 1, "sent", rsv=4, base64="8g==")
+    assert script.judged(OneReply()).outcome == "holds"
+
+
+@pytest.mark.parametrize("frame", [r'{"type":"ping","\u0069d":"x"}', r'{"type":"ping","id":"\u0078"}'])
+def test_ids_written_as_escapes(frame: str) -> None:
+    script = Script()
+    script.frame(0.0, "a", 1, "sent", text=frame)
+    script.event(0.1, "a", "pong", {"type": "pong", "re": "x"})
+    assert script.judged(OneReply()).outcome == "holds"
+    script.event(0.2, "a", "pong", {"type": "pong", "re": "x"})
+    assert script.judged(OneReply()).outcome == "broken"
 
 
 def test_valid() -> None:
@@ -108,4 +127,14 @@ def test_uncompressed() -> None:
     script.add(0.0, "a", "handshake", status=101, headers=[["Upgrade", "websocket"]])
     assert script.judged(Uncompressed("a")).outcome == "holds"
     script.add(0.0, "b", "handshake", status=101, headers=[["sec-websocket-extensions", "permessage-deflate"]])
-    assert script.judged(Uncompressed("b")).outcome == "tolerated"
+    assert script.judged(Uncompressed("b")).outcome == "broken"
+    assert script.judged(Uncompressed("b", tolerated=True)).outcome == "tolerated"
+
+
+def test_compressed() -> None:
+    script = Script()
+    assert script.judged(Compressed("a")).outcome == "unclear"
+    script.add(0.0, "a", "handshake", status=101, headers=[["sec-websocket-extensions", "permessage-deflate"]])
+    assert script.judged(Compressed("a")).outcome == "holds"
+    script.add(0.0, "b", "handshake", status=101, headers=[["Upgrade", "websocket"]])
+    assert script.judged(Compressed("b")).outcome == "broken"
