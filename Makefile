@@ -96,7 +96,7 @@ multivac-ci: $(STAMP) ## The same for two of them, without the long waits
 	$(BIN)/python examples/multivac/run.py --only grok_420,deepseek_v4 --without-long-waits $(ARGS)
 
 # The long proofs. Each writes its figures, with date, commit, machine and command, to docs/results/.
-.PHONY: kill store fuzz abuse mutants soak
+.PHONY: kill store fuzz abuse mutants soak shrink
 kill: $(STAMP) ## Kill the server thirty times under load and see that nothing acknowledged is lost
 	$(BIN)/python tools/kill_test.py $(ARGS)
 store: $(STAMP) ## A million messages through the store: size of file and log, speed
@@ -110,6 +110,8 @@ mutants: $(STAMP) ## Judge two hundred mutants of the server's source with the k
 	$(BIN)/python tools/mutants.py $(ARGS); status=$$?; $(BIN)/python tools/mutants_page.py; exit $$status
 soak: $(STAMP) ## The kit under load, for hours: false alarms, and liars; goes on where it was broken off
 	$(BIN)/python tools/soak.py $(ARGS); status=$$?; $(BIN)/python tools/soak_page.py; exit $$status
+shrink: $(STAMP) ## Reduce the conversation in which each liar is caught, and count frames and connections
+	$(BIN)/python tools/shrink_liars.py $(ARGS)
 
 .PHONY: mutants-ci soak-ci
 mutants-ci: $(STAMP) ## Ten mutants that were caught before

@@ -223,7 +223,7 @@ class Case(Serving):
     async def until(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Wait until `condition` holds, looking again whenever anything happens; False after `timeout` seconds.
 
-        On a machine on which the kit itself is late everything takes longer, so it waits longer for what may still come.
+        Where the kit itself is late everything takes longer, so it waits longer for what may still come.
         """
         deadline = self.watch.now() + timeout
         while not condition():

@@ -151,6 +151,10 @@ class Heard(Judge):
         return Finding("broken", expected, seen, (self.op, *evidence))
 
 
+AT_ONCE = 1.0
+"""Seconds after its last answer within which a client that is closed was not let in at all."""
+
+
 @dataclass
 class _Way:
     """How far a new client came."""
@@ -184,9 +188,10 @@ class _Way:
                 return f"got no answer to {what} in {last - op.t:.2f} s"
             if not reply.data["ok"]:
                 return f"was refused: {what} failed"
-        if self.end is not None:
+        entered = max((reply.t for reply in self.replies.values()), default=self.opened.t)
+        if self.end is not None and self.end.t - entered <= AT_ONCE:
             return f"was thrown out: {how_it_ended(self.end)}"
-        return None
+        return None  # whoever is closed much later did enter
 
     @property
     def evidence(self) -> tuple[int, ...]:

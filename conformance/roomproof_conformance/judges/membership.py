@@ -63,19 +63,26 @@ class Hears(Judge):
         return Finding("broken", expected, seen, tuple(r.index for r in (last, missed[0], self._end) if r is not None))
 
 
+EARLY = 0.05
+"""Seconds before half an interval at which a first Ping may come: timers are not exact."""
+
+
 @dataclass
 class SpreadPings(Judge):
     """The first Pings of the connections, counted from each one's welcome, fall into I/2..I and not all together."""
 
     conns: list[str]
     interval: float
+    _begun: dict[str, float] = field(default_factory=dict, init=False)  # no earlier than the server's own beginning
     _opened: dict[str, float] = field(default_factory=dict, init=False)
     _first: dict[str, Record] = field(default_factory=dict, init=False)
 
     def step(self, record: Record) -> None:
         if record.conn not in self.conns:
             return
-        if record.kind == "event" and record.data["kind"] == "welcome":
+        if record.kind == "handshake":
+            self._begun[record.conn] = record.t
+        elif record.kind == "event" and record.data["kind"] == "welcome":
             self._opened[record.conn] = record.t
         elif record.kind == "received" and record.data["opcode"] == 9 and record.conn in self._opened:
             self._first.setdefault(record.conn, record)
@@ -89,6 +96,9 @@ class SpreadPings(Judge):
             )
         width = delays[-1] - delays[0]
         seen = f"{len(delays)} first Pings between {delays[0]:.2f} and {delays[-1]:.2f} s"
+        early = self.interval / 2 - min(record.t - self._begun.get(conn, 0.0) for conn, record in self._first.items())
+        if early > EARLY:
+            return Finding("unclear" if early - EARLY <= self.noise else "broken", expected, f"{seen}, too early")
         if width >= self.interval * 0.2:
             return Finding("holds", expected, seen)
         return Finding("unclear" if self.noise > self.interval * 0.1 else "broken", expected, seen)

@@ -7,24 +7,26 @@ from itertools import zip_longest
 
 from roomproof_conformance.judges.base import how_it_ended, shown
 from roomproof_conformance.transcript import Record, Transcript
+from roomproof_conformance.verdicts import Verdict
 
-from .rejudging import Said
+from .rejudging import BROKEN, Said
 
 
 def of_verdicts(old: list[Said], new: list[Said]) -> list[str]:
-    """A line for each check or watch of which not the same is said."""
-    then: Mapping[str, str] = {said.check: said.conclusion.verdict for said in old}
-    return [
-        f"{said.check}: {then[said.check]} in the file, {said.conclusion.verdict} now"
-        for said in new
-        if said.check in then and then[said.check] != said.conclusion.verdict
-    ]
+    """A line for each check of which not the same is said, and for each watch that only one of them breaks."""
+    then: Mapping[str, Verdict] = {said.check: said.conclusion.verdict for said in old}
+    lines = []
+    for said in new:
+        before, now = then.get(said.check), said.conclusion.verdict
+        if before not in (None, now) and (not said.watch or {before, now} & BROKEN):
+            lines.append(f"{said.check}: {before} in the file, {now} now")
+    return lines
 
 
 def of_conversations(old: Transcript, new: Transcript) -> list[str]:
     """A line for each connection on which the server did something else: the first difference in kind or code.
 
-    Texts, ids and times are not compared, and neither is what different connections heard in which order.
+    Texts, ids and times are not compared, signs of life are left out, and so is the order between connections.
     """
     lines = []
     then, now = _heard(old), _heard(new)
@@ -42,7 +44,8 @@ def _heard(transcript: Transcript) -> dict[str, list[Record]]:
     heard: dict[str, list[Record]] = {}
     for record in transcript:
         ended = record.kind == "end" and record.data["by"] == "server"
-        if ended or record.kind in ("handshake", "event", "fault"):
+        event = record.kind == "event" and record.data["kind"] != "heartbeat"
+        if ended or event or record.kind in ("handshake", "fault"):
             heard.setdefault(record.conn, []).append(record)
     return heard
 

@@ -126,6 +126,11 @@ async def nesting(case: Case) -> None:
     for levels in (15, 16):
         frame = '{"type":"ping","id":"x","y":' + "[" * (levels - 1) + "]" * (levels - 1) + "}"
         await replied(case, client, client.raw_text(frame), {"type": "pong", "re": "x"}, f"{levels} levels are ignored")
+    for deep in ("[" * 14 + "]" * 14, '{"y":' * 13 + "[]" + "}" * 13):
+        frame = '{"type":"ping","id":"x","y":[' + ",".join(["[]", "{}"] * 20) + f",{deep}]}}"
+        await replied(
+            case, client, client.raw_text(frame), {"type": "pong", "re": "x"}, "brackets side by side are few levels"
+        )
     for opening, closing in (("[", "]"), ('{"y":', "}")):
         frame = '{"type":"ping","id":"x","y":' + opening * 16 + "1" + closing * 16 + "}"
         await replied(case, client, client.raw_text(frame), error("invalid_json", re=None), "17 levels are refused")
@@ -336,6 +341,22 @@ async def beyond_the_allowance(case: Case) -> None:
     await case.until(lambda: client.ended, case.patience / 2)
     too_many = Reacts(client.name, begin.index, ["close 4400"])
     await case.should(too_many, "the server should have enough", wait=0)
+
+
+@scenario("ERR-13.window", conns=2, settings={"errors": {"count": 3, "window_ms": 1000}}, waits=lambda _: 6.0)
+async def outside_the_window(case: Case) -> None:
+    """Malformed frames that no one window of `errors` holds together do not add up: the connection stays."""
+    client = await case.client()
+    allowed = case.advertised["limits"]["errors"]
+    for turn in range(3):
+        if turn:
+            await case.wait(allowed["window_ms"] / 1000 + 0.2, "until those before are out of the window")
+        for number in range(allowed["count"]):
+            sent = client.raw_text("no json")
+            first = First(client.name, {"tree": error("invalid_json", re=None)}, sent.index, REPLY)
+            await case.must(first, f"malformed frame {number + 1} of turn {turn + 1} is answered")
+    await pong(case, client)
+    case.still_open(client)
 
 
 @scenario("ERR-15.duplicate-member", conns=3)

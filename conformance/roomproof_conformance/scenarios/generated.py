@@ -7,7 +7,6 @@ connection, has its twin on the next one.
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -219,8 +218,7 @@ def _walked(case: Case, family: str, types: Iterable[str], **given: Any) -> Iter
     """The frames of a family and of these messages; `given` is what means something to the target."""
     limits = Limits.from_mapping(case.advertised["limits"])
     schemas = {type_: schema("client", type_, limits) for type_ in types}
-    ids = itertools.count(1)
-    fresh = {"id": lambda: f"g{next(ids)}", "text": case.text, "mid": lambda: case.text("mid")}
+    fresh = {"id": case.target.names.fresh, "text": lambda: case.text("g"), "mid": lambda: case.text("mid")}
     return _checked(specimens((family,), schemas=schemas, values=Values(given, fresh), limits=limits), limits)
 
 
@@ -240,6 +238,7 @@ async def _requests(case: Case, family: str) -> None:
             where = case.room() if type_ == "leave" else room  # who leaves has to be in no room (ROOM-7)
             for specimen in _walked(case, family, {type_} - {HELLO}, room=where, epoch=epoch, token="x"):
                 await culprits.meet(specimen)
+            await culprits.leave()  # ids at their bounds are the same for every message
         case.stated(Referenced(culprits.asked), "each reply names its frame", check=f"CONN-11.walk-{family}")
     finally:
         await culprits.leave()

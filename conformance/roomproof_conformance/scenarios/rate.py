@@ -241,7 +241,9 @@ async def refused_are_free(case: Case) -> None:
     await case.must(MustAdmit(*numbers(case, ops)), "the full quota is still there")
 
 
-@scenario("RATE-14.guests", own_server=True, settings={"per_address": MINT}, needs="native", conns=3)
+@scenario(
+    "RATE-14.guests", settings={"per_address": MINT, "heartbeat": None, "hello_ms": None}, needs="native", conns=3
+)
 async def minted_guests(case: Case) -> None:
     """Where limits per address hold, one new guest too many is refused with 429 or closed 4230; a known one is not."""
     known = await case.client(user="guest")

@@ -41,6 +41,7 @@ def test_spread() -> None:
 
     assert spread([0.5, 0.6, 0.8, 0.95]) == "holds"
     assert spread([1.0, 1.0, 1.01, 1.02]) == "broken"
+    assert spread([0.3, 0.6, 0.8, 0.95]) == "broken"  # BEAT-9: not before half the interval
 
 
 def test_ticks_when_idle() -> None:
