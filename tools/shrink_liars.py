@@ -64,7 +64,10 @@ class Figure:
 
 def measure(liar: Liar, template: Hooks, seconds: float) -> Figure:
     """Catch one liar and shrink the conversation, within about `seconds` after it was caught."""
-    return asyncio.run(_measure(liar, template, seconds))
+    try:
+        return asyncio.run(_measure(liar, template, seconds))
+    except Exception as error:  # one liar's trouble must not lose the figures of the others
+        return Figure(liar.name, why_not=f"{type(error).__name__}: {error}")
 
 
 async def _measure(liar: Liar, template: Hooks, seconds: float) -> Figure:
@@ -154,6 +157,7 @@ def summary(figures: Sequence[Figure], of: int) -> dict[str, object]:
         "connections_before": {"median": statistics.median(f.connections_before for f in shrunk)},
         "within_bar": sum(f.frames <= FRAMES and f.connections <= CONNECTIONS for f in shrunk),
         "seconds": {"median": statistics.median(f.seconds for f in shrunk)},
+        "not_shrunk": {f.liar: f.why_not for f in figures if not f.shrunk},
     }
 
 

@@ -262,11 +262,14 @@ class AnsweredWhileOpen(Judge):
     ops: list[int]
     within: float = 1.0
     _open: dict[str, Record] = field(default_factory=dict, init=False)  # the operation not answered yet, by connection
+    _ended: set[str] = field(default_factory=set, init=False)
     _answered: list[int] = field(default_factory=list, init=False)
     _deaf: tuple[Record, float] | None = field(default=None, init=False)
 
     def step(self, record: Record) -> None:
-        if record.index in self.ops:
+        if record.kind == "end":
+            self._ended.add(record.conn)
+        if record.index in self.ops and record.conn not in self._ended:
             self._open[record.conn] = record
         elif record.conn in self._open and (record.kind == "end" or self._answers(record)):
             op = self._open.pop(record.conn)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar
 
 from roomproof_conformance.transcript import Record
@@ -282,8 +283,9 @@ class WellFormed(Everywhere):
             self._limits = DEFAULTS  # CONN-7 says what is wrong with them
 
 
+@cache
 def well_formed(message_type: str) -> type[WellFormed]:
-    """The judge of every message of one type."""
+    """The judge of every message of one type; one class, however often it is asked for."""
     name = "WellFormed" + message_type.title().replace("_", "")
     what = f"every `{message_type}` valid by its schema"
     body = {"__doc__": f"Every `{message_type}` of a run validates against its schema.", "__module__": __name__}

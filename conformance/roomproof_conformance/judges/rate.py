@@ -26,7 +26,10 @@ GRAIN = 0.025
 
 @dataclass(slots=True)
 class Attempt:
-    """One `send`: outcome `refused` means for its rate, `other` for anything else, `open` not known."""
+    """One `send`: outcome `refused` means for its rate, `open` not known.
+
+    `other` is refused for anything else, or a duplicate: that is answered and no message (RATE-9).
+    """
 
     op: int
     conn: str
@@ -45,7 +48,7 @@ class Attempts:
     def __init__(self) -> None:
         self.all: list[Attempt] = []
         self._by_op: dict[int, Attempt] = {}
-        self._by_text: dict[str, Attempt] = {}
+        self._by_text: dict[str, list[Attempt]] = defaultdict(list)
         self._open: dict[str, list[Attempt]] = defaultdict(list)
         self._events: dict[int, Event] = {}
         self._beats: dict[str, float] = {}
@@ -58,7 +61,7 @@ class Attempts:
             attempt = Attempt(record.index, record.conn, record.data.get("user", record.conn), args["text"], record.t)
             self.all.append(attempt)
             self._by_op[record.index] = attempt
-            self._by_text[attempt.text] = attempt
+            self._by_text[attempt.text].append(attempt)
             self._open[record.conn].append(attempt)
         elif record.kind == "sent" and "role" in record.data:
             self._beats[record.conn] = record.t
@@ -70,7 +73,8 @@ class Attempts:
     def _event(self, record: Record) -> None:
         kind = record.data["kind"]
         if kind == "message":
-            attempt = self._by_text.get(record.data["fields"].get("text"))
+            same = self._by_text.get(str(record.data["fields"].get("text")), [])
+            attempt = next((a for a in same if a.outcome in ("open", "admitted")), None)
             if attempt is not None and attempt.outcome == "open":
                 self._settle(attempt, "admitted", record)
         elif kind in ("ack", "rate_limited", "error"):
@@ -93,7 +97,9 @@ class Attempts:
         if index is None or (attempt.outcome != "open" and record.data["ok"]):
             return
         event = self._events.get(index)
-        if record.data["ok"]:
+        if event is not None and event.fields.get("duplicate") is True:
+            self._settle(attempt, "other", record)
+        elif record.data["ok"]:
             self._settle(attempt, "admitted", record)
         elif event is not None and event.kind == "rate_limited":
             self._settle(attempt, "refused", record)

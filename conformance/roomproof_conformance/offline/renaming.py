@@ -11,6 +11,8 @@ from typing import Any
 
 LONG = 8
 """Letters from which a value of the server's is also looked for inside longer strings."""
+BIG = 10**9
+"""From here on a number of the server's is one of its times, and not found in a statement by chance."""
 
 INDEX = frozenset({"op", "record", "sent", "ping", "close", "restart", "start", "frozen", "back"})
 """Parameters of judges that are the number of one record: without it the statement has no object."""
@@ -34,6 +36,7 @@ class Renamer:
         self._run = (old, new)
         self._exact: dict[str, str] = {}
         self._inside: dict[str, str] = {}
+        self._numbers: dict[int, int] = {}
 
     def text(self, text: str) -> str:
         if text in self._exact:
@@ -59,16 +62,21 @@ class Renamer:
             return {key: self.value(inner) for key, inner in value.items()}
         if isinstance(value, list):
             return [self.value(inner) for inner in value]
+        if isinstance(value, int):
+            return self._numbers.get(value, value)
         return value
 
     def learn(self, old: Any, new: Any) -> None:
-        """Lay an old answer of the server beside the new one: strings in the same place mean the same."""
+        """Lay an old answer of the server beside the new one: strings and times in the same place mean the same."""
         if isinstance(old, str) and isinstance(new, str):
             ours = bool(self._run[0]) and self._run[0] in old  # a name that the kit made up: known already
-            if not ours and old != new and len(old) > 2 and self.text(old) != new:
+            if not ours and len(old) > 2 and old not in self._exact:  # what it meant first is what is spoken of
                 self._exact[old] = new
-                if len(old) >= LONG:
+                if len(old) >= LONG and old != new:
                     self._inside[old] = new
+        elif isinstance(old, int) and isinstance(new, int):
+            if old >= BIG:
+                self._numbers.setdefault(old, new)
         elif isinstance(old, Mapping) and isinstance(new, Mapping):
             for key in old.keys() & new.keys():
                 self.learn(old[key], new[key])

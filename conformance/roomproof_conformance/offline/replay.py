@@ -55,6 +55,7 @@ class Options:
     whole: bool = True
     patient: bool = True
     watch: Callable[[], Judge] | None = None  # what should be seen broken at the end
+    later: int | None = None  # the same of a statement (its record in the file) that held when it was made
 
 
 async def repeat(conversation: Conversation, place: Place, options: Options) -> Transcript:
@@ -112,16 +113,21 @@ class _Replay:
         self._looked = 0
         self._wanted: Counter[Key] = Counter()
         self._users = _users(self._old)
+        self._welcomes = _welcomes(self._old)
+        self._learnt = 0
         self._missed: set[tuple[str, str]] = set()
         self._beside: list[asyncio.Task[object]] = []
+        self._to_break: Judge | None = None
 
     async def run(self) -> None:
         with suppress(_Over, Stop):
             for step in self._steps:
                 await self._come(step)
                 self._learn()
-                self._at[step.index] = len(self._case.transcript)
+                begins = len(self._case.transcript)
                 await self._do(step)
+                if step.kind != "pause" and len(self._case.transcript) > begins:
+                    self._at[step.index] = begins
             await self._linger()
         if self._options.whole:
             gone = [self._clients[r.conn] for r in self._old if r.kind == "end" and r.conn in self._clients]
@@ -207,6 +213,11 @@ class _Replay:
                 if answer is not None and op.event is not None:
                     self._names.learn(self._old[answer].data["tree"], op.event.tree)
                     self._at[answer] = op.event_index or 0
+        records = self._case.transcript.records
+        for conn, trees in _welcomes(records[self._learnt :]).items():  # also where no operation asked for it
+            for old, new in zip(self._welcomes.get(conn, ()), trees, strict=False):
+                self._names.learn(old, new)
+        self._learnt = len(records)
 
     # -- doing --------------------------------------------------------------------------------------------
 
@@ -330,11 +341,13 @@ class _Replay:
             if data["role"] == "given":
                 return
             raise _Over
-        wait = step.seconds + BOUND
+        named = max((params[name] for name in _TIMES if isinstance(params.get(name), int | float)), default=0.0)
+        wait = max(step.seconds, named) + BOUND
         if not self._options.patient:
-            times = [params[name] for name in _TIMES if isinstance(params.get(name), int | float)]
-            wait = min(step.seconds + UNSURE, max(times, default=0.0) + LONGEST_WAIT)
+            wait = named + min(step.seconds + UNSURE, LONGEST_WAIT)
         judge = judge_named(data["judge"], params)
+        if step.index == self._options.later:
+            self._to_break = judge_named(data["judge"], params)
         finding = await self._case.must(
             judge, self._names.text(data["says"]), check=data["check"], role=data["role"], wait=wait, go_on=True
         )
@@ -367,10 +380,10 @@ class _Replay:
         return max((new for old, new in self._at.items() if old <= index), default=0)
 
     async def _linger(self) -> None:
-        """Stay until a watch has seen what it is to see, for as long as the file went on."""
-        if self._options.watch is None:
+        """Stay until what should be broken is seen to be, for as long as the file went on."""
+        judge, fed = self._options.watch() if self._options.watch else self._to_break, 0
+        if judge is None:
             return
-        judge, fed = self._options.watch(), 0
 
         def seen() -> bool:
             nonlocal fed
@@ -381,7 +394,8 @@ class _Replay:
             return judge.end().outcome == "broken"
 
         last = self._steps[-1].index if self._steps else 0
-        await self._case.until(seen, min(self._old[-1].t - self._old[last].t + UNSURE, LONGEST_WAIT))
+        tail = self._old[-1].t - self._old[last].t + UNSURE
+        await self._case.until(seen, tail + BOUND if self._options.patient else min(tail, LONGEST_WAIT))
 
 
 def _told(record: Record) -> tuple[str, str]:
@@ -407,6 +421,15 @@ def _behave(client: Client, step: Step) -> None:
             client.ignore_close()
         case action:
             raise Unrepeatable(f"this version of the kit cannot repeat {action!r} (record {step.index})")
+
+
+def _welcomes(records: Iterable[Record]) -> dict[str, list[Any]]:
+    """What each connection was told about itself."""
+    found: dict[str, list[Any]] = {}
+    for record in records:
+        if record.kind == "event" and record.data["kind"] == "welcome":
+            found.setdefault(record.conn, []).append(record.data["tree"])
+    return found
 
 
 def _users(records: Iterable[Record]) -> dict[str, frozenset[str]]:

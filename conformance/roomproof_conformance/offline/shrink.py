@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from roomproof_conformance.judges import Judge
-from roomproof_conformance.judging import judge_case
+from roomproof_conformance.judges import Judge, evaluate, judge_named
+from roomproof_conformance.judging import judge_case, judge_statements, statements
 from roomproof_conformance.transcript import Transcript
 from roomproof_conformance.verdicts import Conclusion, Verdict
 
@@ -25,6 +25,8 @@ from .place import Place
 from .rejudging import BROKEN, broken, level
 from .renaming import CONNS, EVENTS, INDEX
 from .replay import Options, repeat
+
+Key = frozenset[tuple[int, str]]
 
 AT_ONCE = 4
 """How many smaller conversations are tried side by side."""
@@ -44,6 +46,7 @@ class Aim:
     check: str
     index: int | None  # the statement's record; None for a watch
     watch: Callable[[], Judge] | None = None
+    later: bool = False  # it held when it was stated, and was broken by what followed
 
     @classmethod
     def of(cls, transcript: Transcript, check: str | None = None) -> Aim:
@@ -58,12 +61,11 @@ class Aim:
         name = names[0]
         if name in watches:
             return cls(name, None, watches[name].judge)
-        judged = found[name].judged
-        for record in transcript:
-            said = record.data
-            same = record.kind == "statement" and said["check"] == name and said["role"] != "given"
-            if same and judged is not None and said["says"] == judged.sentence:
-                return cls(name, record.index)
+        for record, judged in zip(statements(transcript), judge_statements(transcript), strict=True):
+            if judged == found[name].judged:
+                judge = judge_named(record.data["judge"], record.data["params"])
+                before = evaluate(judge, transcript.records[: record.index])
+                return cls(name, record.index, later=before.outcome != "broken")
         raise NotShrunk(f"{name}: the statement that is broken is not in the transcript")
 
 
@@ -111,7 +113,7 @@ class _Shrinker:
         self._control = None if aim.watch else control
         self._deadline = deadline
         self._failed: list[Conversation] = []  # smaller and smaller
-        self._known: dict[frozenset[tuple[int, str]], bool] = {}
+        self._known: dict[Key, Transcript | None] = {}  # how a conversation went that failed
         self._tried = 0
         self._notes: list[str] = []
         self._free = aim.watch is not None or control is not None
@@ -133,13 +135,17 @@ class _Shrinker:
 
     async def _confirmed(self) -> Shrunk:
         """The smallest that is broken also when it is given all the time of the file."""
+        before = frames_sent(self._whole.transcript), connections(self._whole.transcript)
         for conversation in reversed(self._failed):
-            if self._notes and self._place.starts:
-                await self._place.fresh()
-            transcript = await self._repeated(conversation, self._place, patient=True)
-            conclusion = self._conclusion(transcript)
-            if conclusion is not None and conclusion.verdict in BROKEN:
-                before = frames_sent(self._whole.transcript), connections(self._whole.transcript)
+            transcript = self._known[_key(conversation)]
+            if await self._ready(self._place):
+                transcript = await self._repeated(conversation, self._place, patient=True)
+            else:
+                self._notes.append(
+                    "the server did not survive: this is how it went, and it could not be tried once more"
+                )
+            conclusion = self._conclusion(transcript) if transcript is not None else None
+            if transcript is not None and conclusion is not None and conclusion.verdict in BROKEN:
                 return Shrunk(self._aim, transcript, conclusion, before, self._tried, self._notes)
         raise NotShrunk(f"{self._aim.check}: with all the time of the file the conversation does not break it")
 
@@ -153,14 +159,15 @@ class _Shrinker:
     # -- what may go ----------------------------------------------------------------------------------------
 
     def _cut(self, conversation: Conversation) -> Conversation:
-        """Without what comes after the broken statement, and without statements that are not needed."""
+        """Without what comes after the statement is broken, and without statements that are not needed."""
         aim = self._aim.index
         if aim is None:
             return conversation.without(s for s in conversation.steps if s.kind == "statement")
         gone = [
             step
             for step in conversation.steps
-            if step.index > aim or (step.kind == "statement" and step.index != aim and step.data["role"] != "given")
+            if (step.index > aim and not self._aim.later)
+            or (step.kind == "statement" and step.index != aim and step.data["role"] != "given")
         ]
         return conversation.without(gone)
 
@@ -189,13 +196,13 @@ class _Shrinker:
 
     def _tidy(self, conversation: Conversation) -> Conversation | None:
         """Without connections on which nothing is done and statements about what is gone; None when the aim goes."""
-        statements = [step for step in conversation.steps if step.kind == "statement"]
-        aim = next((step for step in statements if step.index == self._aim.index), None)
+        stated = [step for step in conversation.steps if step.kind == "statement"]
+        aim = next((step for step in stated if step.index == self._aim.index), None)
         named = frozenset(_words(aim.data["params"])) if aim else frozenset[str]()
         busy = conversation.talkers() | named
-        kept = {step.index for step in conversation.steps}
+        kept = {step.index for step in conversation.steps if step.kind != "pause"}
         gone = [s for s in conversation.steps if s.kind == "open" and s.conn not in busy]
-        fallen = [s for s in statements if not _stands(s.data["params"], kept, busy)]
+        fallen = [s for s in stated if not _stands(s.data["params"], kept, busy)]
         if aim in fallen:
             return None
         return conversation.without([*gone, *fallen])
@@ -230,27 +237,35 @@ class _Shrinker:
     # -- whether it fails --------------------------------------------------------------------------------------
 
     async def _fails(self, conversation: Conversation) -> bool:
-        key = frozenset((step.index, step.kind) for step in conversation.steps)
+        key = _key(conversation)
         if key not in self._known:
             self._known[key] = await self._try(conversation)
-        return self._known[key]
+        return self._known[key] is not None
 
-    async def _try(self, conversation: Conversation) -> bool:
+    async def _try(self, conversation: Conversation) -> Transcript | None:
+        """How the conversation went, if it failed as it should."""
         self._tried += 1
-        if self._at_once == 1 and self._place.starts and self._tried > 1 and await self._place.trouble():
-            await self._place.fresh()
+        if self._at_once == 1 and not await self._ready(self._place):
+            return None
         transcript = await self._repeated(conversation, self._place)
         conclusion = self._conclusion(transcript)
         if conclusion is None or conclusion.verdict not in BROKEN:
-            return False
+            return None
         if self._control is not None:
+            if self._at_once == 1:
+                await self._ready(self._control)
             right = self._conclusion(await self._repeated(conversation, self._control))
             if right is None or right.verdict not in (Verdict.PASS, Verdict.TOLERATED):
-                return False
-        return True
+                return None
+        return transcript
+
+    async def _ready(self, place: Place) -> bool:
+        """Whether newcomers can talk there; started anew where that helps and is possible."""
+        return not await place.trouble() or await place.fresh()
 
     async def _repeated(self, conversation: Conversation, place: Place, *, patient: bool = False) -> Transcript:
-        options = Options((self._aim.check,), whole=False, patient=patient, watch=self._aim.watch)
+        later = self._aim.index if self._aim.later else None
+        options = Options((self._aim.check,), whole=False, patient=patient, watch=self._aim.watch, later=later)
         return await repeat(conversation, place, options)
 
     def _conclusion(self, transcript: Transcript) -> Conclusion | None:
@@ -260,6 +275,10 @@ class _Shrinker:
         if not any(r.kind == "statement" and r.data["role"] != "given" for r in transcript):
             return None
         return judge_case(transcript, [self._aim.check], level)[self._aim.check]
+
+
+def _key(conversation: Conversation) -> Key:
+    return frozenset((step.index, step.kind) for step in conversation.steps)
 
 
 def _by_connection(conversation: Conversation) -> list[tuple[Step, ...]]:

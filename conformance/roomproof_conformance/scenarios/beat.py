@@ -6,8 +6,6 @@ ping, or frames that a client must send by itself.
 
 from __future__ import annotations
 
-from functools import partial
-
 from roomproof_conformance.actors import Client
 from roomproof_conformance.case import Case
 from roomproof_conformance.checks import scenario
@@ -134,10 +132,6 @@ async def half_open(case: Case) -> None:
     await case.must(judge, "it was let go meanwhile", wait=2.0)
 
 
-def has_heard(client: Client, count: int) -> bool:
-    return len(client.heard) >= count
-
-
 def until_shown(claims: Claims) -> float:
     """The most seconds until a room is told of a silent loss (DISC-3)."""
     return one_round(claims) + ((claims.presence.grace if claims.presence else None) or 0.0)
@@ -152,11 +146,9 @@ async def full_buffers(case: Case) -> None:
     big = "x" * limits["text_bytes"]
     while len(watcher.heard) < limits["history"]:
         sender = await case.member(room, user=f"sender {len(watcher.heard)}")
-        for _ in range(limits["messages"]["count"]):
-            text = case.text()
-            sender.send(room, text + big[len(text) :])
-        enough = len(watcher.heard) + limits["messages"]["count"]
-        await case.until(partial(has_heard, watcher, enough), case.patience)
+        texts = [case.text() for _ in range(limits["messages"]["count"])]
+        ops = [sender.send(room, text + big[len(text) :]) for text in texts]
+        await case.delivered(ops[-1], [watcher], role="given")
         await sender.close()
     dead = await case.client(receive_buffer=4096)
     dead.freeze()

@@ -16,6 +16,7 @@ from pathlib import Path
 from roomproof_conformance import checks, hooks
 from roomproof_conformance.dialects import load
 from roomproof_conformance.hooks import Hooks
+from roomproof_conformance.offline.rejudging import departures
 from roomproof_conformance.results import RunResult
 from roomproof_conformance.run import SHORT_TIMERS, Plan, Runner
 from roomproof_conformance.target import TargetError
@@ -94,6 +95,7 @@ def judge_liar(liar: Liar, template: Hooks, longest: float | None = None, full: 
     except TargetError as error:
         return Row(liar, None, str(error), full, time.monotonic() - began)
     troubles = [f"{r.check}: {r.conclusion.explanation}" for r in result.having(Verdict.KIT_ERROR)]
+    troubles += departures(result, RED)  # what a transcript says offline is what the run said
     result.transcripts.clear()
     return Row(liar, result, "; ".join(troubles), full, time.monotonic() - began)
 

@@ -153,7 +153,9 @@ def test_who_is_open_is_answered() -> None:
     script.end(1.4, "a", code=1001)
     assert script.judged(judge).outcome == "unclear"
     script = Script()
-    one, two = script.op(1.0, "a", "ping"), script.op(1.0, "b", "ping")
+    script.end(0.9, "c", code=1001)
+    one, two, late = (script.op(1.0, conn, "ping") for conn in "abc")
+    judge = AnsweredWhileOpen([one, two, late])
     script.end(1.3, "b", code=1001)
     script.reply(1.5, "a", one, None)
     script.mark(9.0)

@@ -131,6 +131,21 @@ def test_an_error_that_may_answer_the_kits_own_heartbeat_is_no_refusal_of_a_mess
     assert script.judged(MustAdmit(5, 1.0, [op])).outcome == "holds"
 
 
+def test_a_duplicate_is_no_admission() -> None:
+    script = Script()
+    first = script.send(0.0, "a", "same")
+    script.reply(0.01, "a", first, script.event(0.01, "a", "ack", ref="1", duplicate=False))
+    repeated = [script.send(0.02, "a", "same") for _ in range(4)]
+    script.event(0.03, "a", "message", text="same", room="r")
+    for op in repeated:
+        script.reply(0.03, "a", op, script.event(0.03, "a", "ack", ref="2", duplicate=True))
+    refused = attempt(script, 0.04, 0.05, "refused")
+    finding = script.judged(MustAdmit(5, 1.0, [refused]))
+    assert finding.outcome == "broken"
+    assert "with 1 admissions" in finding.seen
+    assert script.judged(AtMost(1, 1.0)).outcome == "holds"
+
+
 @given(
     st.lists(st.floats(0, 0.3), min_size=1, max_size=25),
     st.lists(st.tuples(st.floats(0, 0.2), st.floats(0, 0.2)), min_size=25, max_size=25),

@@ -33,6 +33,23 @@ def test_what_the_server_gives_is_learnt_from_its_answers() -> None:
     assert renamer.text("e1e1 in a sentence") == "e1e1 in a sentence"  # too short to be looked for
 
 
+def test_what_a_value_meant_first_is_what_is_spoken_of() -> None:
+    renamer = Renamer("abcdef", "012345")
+    renamer.learn({"epoch": "aaaa1111"}, {"epoch": "bbbb2222"})
+    renamer.learn({"epoch": "aaaa1111"}, {"epoch": "cccc3333"})
+    assert renamer.text("aaaa1111") == "bbbb2222"
+
+
+def test_times_are_those_of_today_and_small_numbers_are_what_they_are() -> None:
+    renamer = Renamer("abcdef", "012345")
+    renamer.learn({"ts": 1_795_471_173_170, "seq": 7}, {"ts": 1_795_471_175_382, "seq": 8})
+    assert renamer.value({"ts": 1_795_471_173_170, "seq": 7, "ok": True}) == {
+        "ts": 1_795_471_175_382,
+        "seq": 7,
+        "ok": True,
+    }
+
+
 def test_a_name_of_the_run_is_never_learnt_from_the_place_it_stands_in() -> None:
     renamer = Renamer("abcdef", "012345")
     renamer.learn(["t-abcdef-1", "t-abcdef-2"], ["t-012345-2", "t-012345-1"])

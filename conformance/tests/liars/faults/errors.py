@@ -256,7 +256,7 @@ def err_16_chokes_on_unknown() -> None:
 
 @liar
 def err_14_unhashable_bricks() -> None:
-    """A type that cannot be looked up, such as a list, stops the server: nobody is answered any more."""
+    """A type that cannot be looked up, such as a list, bricks the server: whoever asks for anything is closed 1011."""
     stuck = False
 
     @instead_of(session, "parse_request")
@@ -267,7 +267,9 @@ def err_14_unhashable_bricks() -> None:
 
     @instead_of(Session, "_guarded")
     def guarded(honest: Callable[..., None], self: Any, *args: Any) -> None:
-        if not stuck:
+        if stuck:
+            self._close(1011)
+        else:
             honest(self, *args)
 
 

@@ -136,10 +136,15 @@ def limit_7_same_epoch() -> None:
     """A room that was forgotten comes back empty and with the epoch that it had."""
     epochs: dict[str, str] = {}
 
+    @instead_of(MemoryEngine, "_drop")
+    def drop(honest: Callable[..., None], self: Any, room: str) -> None:
+        epochs[room] = self._rooms[room].stream.epoch
+        honest(self, room)
+
     @instead_of(MemoryEngine, "_stream")
     def stream(honest: Callable[..., Any], self: Any, room: str) -> Any:
         made = honest(self, room)
-        made.epoch = epochs.setdefault(room, made.epoch)
+        made.epoch = epochs.pop(room, made.epoch)
         return made
 
 

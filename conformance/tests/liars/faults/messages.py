@@ -262,14 +262,14 @@ def msg_6_calls_you_you() -> None:
 
 
 @liar
-def msg_7_every_second_waits() -> None:
-    """Every second message of a connection waits a moment before it gets its number."""
+def msg_7_every_fourth_waits() -> None:
+    """Every fourth message of a connection waits a moment before it gets its number."""
     turns: dict[Any, int] = {}
 
     @instead_of(session._HANDLERS, "send")
     def send(honest: Callable[..., None], self: Any, request: Frame) -> None:
         turns[self] = turns.get(self, 0) + 1
-        if turns[self] % 2:
+        if turns[self] % 4:
             honest(self, request)
             return
         room = self._joined_room(request)
