@@ -77,11 +77,14 @@ generated: $(STAMP) ## Check that the generated files are current
 	$(BIN)/python tools/abuse_page.py --check
 	$(BIN)/python tools/mutants_page.py --check
 	$(BIN)/python tools/soak_page.py --check
+	$(BIN)/python tools/liars.py --page --check
 
 .PHONY: generate
 generate: $(STAMP) ## Write the generated files again
 	$(BIN)/python -m roomproof_protocol.generate
 	$(BIN)/python -m roomproof_server.config.derived
+	for page in abuse mutants soak; do $(BIN)/python tools/$${page}_page.py || exit 1; done
+	$(BIN)/python tools/liars.py --page
 
 .PHONY: wheel
 wheel: $(STAMP) ## Build the wheel into dist/, check what is in it, and that it runs on its own and on the Pythons that are here
@@ -96,7 +99,7 @@ multivac-ci: $(STAMP) ## The same for two of them, without the long waits
 	$(BIN)/python examples/multivac/run.py --only grok_420,deepseek_v4 --without-long-waits $(ARGS)
 
 # The long proofs. Each writes its figures, with date, commit, machine and command, to docs/results/.
-.PHONY: kill store fuzz abuse mutants soak shrink
+.PHONY: kill store fuzz abuse liars mutants soak shrink
 kill: $(STAMP) ## Kill the server thirty times under load and see that nothing acknowledged is lost
 	$(BIN)/python tools/kill_test.py $(ARGS)
 store: $(STAMP) ## A million messages through the store: size of file and log, speed
@@ -110,10 +113,14 @@ mutants: $(STAMP) ## Judge two hundred mutants of the server's source with the k
 	$(BIN)/python tools/mutants.py $(ARGS); status=$$?; $(BIN)/python tools/mutants_page.py; exit $$status
 soak: $(STAMP) ## The kit under load, for hours: false alarms, and liars; goes on where it was broken off
 	$(BIN)/python tools/soak.py $(ARGS); status=$$?; $(BIN)/python tools/soak_page.py; exit $$status
+liars: $(STAMP) ## Judge the kit by all its liars, each by all checks
+	$(BIN)/python tools/liars.py --full all --jobs 4 $(ARGS)
 shrink: $(STAMP) ## Reduce the conversation in which each liar is caught, and count frames and connections
 	$(BIN)/python tools/shrink_liars.py $(ARGS)
 
-.PHONY: mutants-ci soak-ci
+.PHONY: liars-ci mutants-ci soak-ci
+liars-ci: $(STAMP) ## All liars, each by the checks of its group; of another twentieth every day by all checks
+	$(BIN)/roomproof selftest conformance/tests/liars --full 1/20 --jobs 4 $(ARGS)
 mutants-ci: $(STAMP) ## Ten mutants that were caught before
 	$(BIN)/python tools/mutants.py --caught-before --count 10 --short --bar 1 --seconds 110 $(ARGS)
 soak-ci: $(STAMP) ## Three runs and two liars under a smaller load

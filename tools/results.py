@@ -42,5 +42,5 @@ def made(name: str, page: Callable[[Mapping[str, Any]], str], arguments: Sequenc
         return 0
     current = target.exists() and target.read_text(encoding="utf-8") == text
     if not current:
-        print(f"{target.name} is not that of {figures.name}; run tools/{name}_page.py", file=sys.stderr)
+        print(f"{target.name} is not that of {figures.name}; `make generate` writes it anew", file=sys.stderr)
     return int(not current)

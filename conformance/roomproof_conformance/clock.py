@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager, suppress
 
 TICK = 0.02
 """Seconds between two beats of the lag meter."""
+CALM = 0.05
+"""Seconds of lag that disturb nothing."""
 LATE = 0.3
 """Seconds of lag from which a set-up that failed says nothing: on such a machine it may have been our doing."""
 
@@ -36,6 +38,7 @@ class LagMeter:
         self._watches: dict[Stopwatch, Callable[[float], None]] = {}
         self._task: asyncio.Task[None] | None = None
         self._due = float("inf")
+        self._late_at = float("-inf")
         self.worst = 0.0
 
     async def __aenter__(self) -> LagMeter:
@@ -63,8 +66,16 @@ class LagMeter:
             await asyncio.sleep(TICK)
             late = time.monotonic() - self._due
             self.worst = max(self.worst, late)
+            if late > CALM:
+                self._late_at = time.monotonic()
             for watch in list(self._watches):
                 self._tell(watch, late)
+
+    async def calm(self, at_most: float = 15.0) -> None:
+        """Wait until the kit has not been late for a second, or `at_most` seconds: what was too noisy may go better."""
+        until = time.monotonic() + at_most
+        while time.monotonic() < min(until, self._late_at + 1.0):
+            await asyncio.sleep(0.1)
 
     def _tell(self, watch: Stopwatch, late: float) -> None:
         if watch in self._watches and late > watch.worst + 0.005:

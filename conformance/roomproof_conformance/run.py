@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ from .dialects import Dialect
 from .hooks import HookError, Hooks, Process
 from .judges import Arrives
 from .results import CheckResult, RunResult
-from .schedule import Outcome, Scheduler
+from .schedule import JOBS, Outcome, Scheduler
 from .target import Progress, Quiet, Target, TargetError
 from .transport import Unreachable
 from .verdicts import Conclusion, Reason, Verdict
@@ -36,7 +37,7 @@ from .watching import conclude_watch
 
 SHORT_TIMERS: Mapping[str, Any] = {
     "heartbeat": {"interval_ms": 1000, "timeout_ms": 1000},
-    "hello_ms": 1000,
+    "hello_ms": 2000,  # on a loaded machine the kit itself needs a good part of a second
     "presence_grace_ms": 2000,  # what must not show within it can then be told from what is merely late
 }
 """What `--timers short` asks of a target that the kit starts: the shortest heartbeat that BEAT-7 demands."""
@@ -49,7 +50,11 @@ LONG_WAIT = 5.0
 STARTS = 2
 """How many servers start at the same time: more would starve the cases that are under way."""
 CHAINS = 3
-"""How many servers that the kit starts take the cases that run one by one."""
+"""How many servers that the kit starts take the cases that run one by one, at most."""
+SWITCH = 0.0005
+"""Seconds that the thread which judges may keep the interpreter from the loop (Python's own: ten times as many)."""
+EACH = 0.25
+"""Seconds that such a case takes beside its waits."""
 
 
 @dataclass
@@ -62,7 +67,7 @@ class Plan:
     settings: Mapping[str, Any] = field(default_factory=dict)
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
-    jobs: int = 24
+    jobs: int = JOBS
     scale: float = 1.0
     longest: float | None = None  # leave out what must wait longer (seconds)
     quick: bool = False  # leave out what takes more than a moment (see `quick`)
@@ -101,6 +106,8 @@ class Runner:
         Raises TargetError when the target cannot be reached or lets no two clients talk.
         """
         began = time.monotonic()
+        switch = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH)
         try:
             async with self._lag:
                 await self._run()
@@ -109,6 +116,7 @@ class Runner:
         except BaseExceptionGroup as group:
             raise _first(group) from None
         finally:
+            sys.setswitchinterval(switch)
             for process in self._processes:
                 process.kill_now()
             self._gather(time.monotonic() - began)
@@ -148,12 +156,14 @@ class Runner:
         await self.stop_all()
 
     def _chains(self, target: Target, scenarios: list[Scenario]) -> list[list[Scenario]]:
-        """Shares out what runs one by one so that no chain ends long after the others."""
-        chains: list[tuple[float, list[Scenario]]] = [(0.0, []) for _ in range(CHAINS)]
+        """Shares out what runs one by one so that no chain ends long after the others, nor after the longest wait."""
+        whole = sum(self._planned(target, scenario) + EACH for scenario in scenarios)
+        count = min(CHAINS, max(1, round(whole / max(self.result.longest_wait, LONG_WAIT))))
+        chains: list[tuple[float, list[Scenario]]] = [(0.0, []) for _ in range(count)]
         for scenario in sorted(scenarios, key=lambda s: self._planned(target, s), reverse=True):
             seconds, chain = min(chains, key=lambda entry: entry[0])
             chains.remove((seconds, chain))
-            chains.append((seconds + self._planned(target, scenario) + 0.1, [*chain, scenario]))
+            chains.append((seconds + self._planned(target, scenario) + EACH, [*chain, scenario]))
         return [chain for _, chain in chains if chain]
 
     def _scheduler(self, target: Target) -> Scheduler:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -21,10 +22,15 @@ from .transport import Unreachable
 from .verdicts import Conclusion, Finding, Reason, Verdict
 from .watching import watch_case
 
+JOBS = 40
+"""How many cases work at the same time unless told otherwise."""
 MOST = 5
 """How many times its limit a case may take while it still does something."""
 TRIES = 3
 """How often a case is run when clock or link were too noisy to tell."""
+
+
+_JUDGING = ThreadPoolExecutor(1, "judge")
 
 
 @dataclass
@@ -54,7 +60,7 @@ class Scheduler:
     target: Target
     level: Callable[[str], str]
     lag: LagMeter
-    jobs: int = 24
+    jobs: int = JOBS
     watches: Sequence[Watch] = ()
     outcomes: list[Outcome] = field(default_factory=list)
 
@@ -89,6 +95,7 @@ class Scheduler:
             try:
                 outcome = await self._once(scenario, 1)
                 while outcome.tries < TRIES and outcome.inconclusive:
+                    await self.lag.calm()
                     if scenario.own_server and not await self._started_again():
                         break
                     outcome = await self._once(scenario, outcome.tries + 1)
@@ -149,9 +156,12 @@ class Scheduler:
             case.note("", "crash", verdict=crash.verdict, reason=crash.reason, explanation=crash.explanation)
         seconds = case.watch.now()
         checks = [check.id for check in scenario.checks]
-        # In a thread: judging a long transcript must not make the kit deaf to its other cases.
-        conclusions = await asyncio.to_thread(judge_case, case.transcript, checks, self.level)
-        watched = await asyncio.to_thread(watch_case, self.watches, case.transcript)
+        # In a thread: judging a long transcript must not make the kit deaf to its other cases. In one, for more of them
+        # would only take the interpreter from the loop.
+        conclusions, watched = await asyncio.get_running_loop().run_in_executor(
+            _JUDGING,
+            lambda: (judge_case(case.transcript, checks, self.level), watch_case(self.watches, case.transcript)),
+        )
         return Outcome(scenario, conclusions, case, seconds, number, watched)
 
 

@@ -5,12 +5,12 @@ Pure, the same during a run and offline. All watches go over a transcript in one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .judges import Judge
 from .judges.base import noise_of
-from .transcript import Transcript
+from .transcript import Record, Transcript
 from .verdicts import Conclusion, Finding, Judged, Reason, Verdict, conclude
 
 if TYPE_CHECKING:
@@ -21,15 +21,31 @@ def watch_case(watches: Sequence[Watch], transcript: Transcript) -> dict[str, Fi
     """What each watch (by its check's id) found in one transcript; `unclear` when nothing of the kind occurred."""
     judges = [watch.judge() for watch in watches]
     noise = noise_of(transcript)
-    readers: dict[str, list[Judge]] = {}
+    readers: dict[tuple[str, str], list[Callable[[Record], None]]] = {}
     for judge in judges:
         judge.noise = noise
     for record in transcript:
-        if record.kind not in readers:
-            readers[record.kind] = [j for j in judges if j.reads is None or record.kind in j.reads]
-        for judge in readers[record.kind]:
-            judge.feed(record)
+        key = (record.kind, _type(record))
+        if key not in readers:
+            readers[key] = [judge.step for judge in judges if _wants(judge, *key)]
+        for step in readers[key]:
+            step(record)
+    for judge in judges:
+        judge.last = transcript.records[-1].t
     return {watch.check.id: judge.end() for watch, judge in zip(watches, judges, strict=True)}
+
+
+def _type(record: Record) -> str:
+    """The native type of the message of an event record, empty where there is none."""
+    tree = record.data["tree"] if record.kind == "event" else None
+    found = tree.get("type") if isinstance(tree, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def _wants(judge: Judge, kind: str, type_: str) -> bool:
+    if judge.reads is not None and kind not in judge.reads:
+        return False
+    return kind != "event" or judge.types is None or type_ in judge.types
 
 
 def conclude_watch(

@@ -18,6 +18,7 @@ from roomproof_conformance import hooks, selftest
 from roomproof_conformance.results import CheckResult
 from roomproof_conformance.selftest import Liar, Row, TableError
 from roomproof_conformance.verdicts import Verdict
+from roomproof_protocol import requirements
 
 LIARS = Path(__file__).with_name("liars")
 TABLE = LIARS / "table"
@@ -92,6 +93,16 @@ def test_the_table_names_every_fault_and_says_what_it_does(liars: dict[str, Liar
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     served = dict(line.split("\t", 1) for line in done.stdout.splitlines())
     assert served == {liar.name: liar.how for liar in liars.values()}
+
+
+def test_every_observable_must_and_should_outside_cluster_has_its_liar(liars: dict[str, Liar]) -> None:
+    owed = {
+        row.id
+        for row in requirements()
+        if row.observable and not row.reserved and row.group != "CLUSTER" and row.level in ("MUST", "SHOULD")
+    }
+    assert len(owed) > 130
+    assert owed <= {liar.requirement for liar in liars.values()}
 
 
 def test_a_name_that_no_liar_has_is_refused() -> None:

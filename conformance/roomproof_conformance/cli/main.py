@@ -89,7 +89,7 @@ def cli() -> None:
 @click.option(
     "--jobs",
     type=click.IntRange(1, 500),
-    default=24,
+    default=40,
     show_default=True,
     help="Cases at work at the same time.",
 )

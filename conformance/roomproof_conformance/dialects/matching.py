@@ -270,12 +270,26 @@ def compile_pattern(raw: Any, known: Container[str] | None = None) -> Pattern:
 
 def matches(pattern: Any, value: Any, variables: Variables | None = None) -> bool:
     """Whether a pattern, compiled or not, matches. Raises BadPart for an ill-formed pattern."""
-    return compile_pattern(pattern).matches(value, variables or {})
+    return _ready(pattern).matches(value, variables or {})
 
 
 def explain(pattern: Any, value: Any, variables: Variables | None = None) -> str | None:
     """The first difference, e.g. `/code: expected 'invalid_room', got 'forbidden'`; None when it matches."""
-    return compile_pattern(pattern).explain(value, variables or {})
+    return _ready(pattern).explain(value, variables or {})
+
+
+_MOST_KEPT = 4096
+_kept: dict[int, tuple[Any, Pattern]] = {}
+
+
+def _ready(raw: Any) -> Pattern:
+    """The compiled pattern. Judges ask for one pattern at every event, so the last ones are kept, by identity."""
+    held = _kept.get(id(raw))
+    if held is None:
+        if len(_kept) >= _MOST_KEPT:
+            _kept.clear()
+        held = _kept[id(raw)] = (raw, compile_pattern(raw))  # with the raw one, so that its id stays its own
+    return held[1]
 
 
 def _inside(raw: Any, known: Container[str] | None, *place: str | int) -> Pattern:

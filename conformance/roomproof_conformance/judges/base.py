@@ -28,6 +28,8 @@ class Judge(ABC):
     kind: ClassVar[str] = ""
     reads: ClassVar[frozenset[RecordKind] | None] = None
     """The kinds of record that `step` looks at; None for all. A watch is given no others."""
+    types: ClassVar[frozenset[str] | None] = None
+    """Likewise of event records: the native types of message that `step` looks at."""
     noise: float = field(default=0.0, init=False, repr=False)
     last: float = field(default=0.0, init=False, repr=False)
 
@@ -102,9 +104,12 @@ def noise_of(records: Iterable[Record]) -> float:
 def evaluate(judge: Judge, records: Sequence[Record], noise: float | None = None) -> Finding:
     """Fold the judge over the records; `noise` is that of all of them, measured here when it is not given."""
     judge.noise = noise_of(records) if noise is None else noise
+    # The innermost loop of every run: what `feed` does, less what is known here.
+    step, decided = judge.step, None if type(judge).decided is Judge.decided else judge.decided
     for record in records[judge.starts() :]:
-        judge.feed(record)
-        if judge.decided():
+        judge.last = record.t
+        step(record)
+        if decided is not None and decided():
             break
     return judge.end()
 

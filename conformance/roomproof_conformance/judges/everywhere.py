@@ -53,7 +53,7 @@ class Everywhere(Judge):
 def _native(record: Record) -> Mapping[str, Any] | None:
     """The native message of an event record."""
     tree = record.data["tree"] if record.kind == "event" else None
-    return tree if isinstance(tree, Mapping) else None
+    return tree if isinstance(tree, dict) else None
 
 
 @dataclass
@@ -225,6 +225,7 @@ class Unnumbered(Everywhere):
     """No presence event carries a `seq` (PRES-4)."""
 
     reads = EVENTS
+    types = frozenset({"presence_event"})
     expected: ClassVar[str] = "presence events without seq"
     nothing: ClassVar[str] = "no presence event was seen"
 
@@ -288,5 +289,6 @@ def well_formed(message_type: str) -> type[WellFormed]:
     """The judge of every message of one type; one class, however often it is asked for."""
     name = "WellFormed" + message_type.title().replace("_", "")
     what = f"every `{message_type}` valid by its schema"
+    types = frozenset({"welcome", message_type})
     body = {"__doc__": f"Every `{message_type}` of a run validates against its schema.", "__module__": __name__}
-    return type(name, (WellFormed,), {**body, "message_type": message_type, "expected": what})
+    return type(name, (WellFormed,), {**body, "message_type": message_type, "types": types, "expected": what})

@@ -47,7 +47,7 @@ def add(parser: pytest.Parser) -> None:
         help="with --hooks: ask the server for a setting; more than once for several",
     )
     group.addoption(
-        "--jobs", type=_number(int, 1, 500), default=24, metavar="N", help="cases at work at the same time (24)"
+        "--jobs", type=_number(int, 1, 500), default=40, metavar="N", help="cases at work at the same time (40)"
     )
     group.addoption("--quick", action="store_true", help="leave out what takes more than a moment; says what that is")
     group.addoption(
