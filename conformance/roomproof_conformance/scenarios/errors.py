@@ -13,7 +13,7 @@ from roomproof_conformance.checks import scenario, watch
 from roomproof_conformance.judges import Arrives, CleanErrors, First, Reacts
 
 from .drafts import Draft, heard
-from .native import REPLY, ask, error, pong, replied, series
+from .native import REPLY, ask, error, lets_extras_be, pong, replied, series
 
 watch("ERR-12.every-error")(CleanErrors)
 
@@ -123,6 +123,7 @@ async def no_number_code(case: Case) -> None:
 async def nesting(case: Case) -> None:
     """Sixteen levels of nesting are accepted, the frame's object being the first, and seventeen are `invalid_json`."""
     client = await case.client()
+    await lets_extras_be(case, client)
     for levels in (15, 16):
         frame = '{"type":"ping","id":"x","y":' + "[" * (levels - 1) + "]" * (levels - 1) + "}"
         await replied(case, client, client.raw_text(frame), {"type": "pong", "re": "x"}, f"{levels} levels are ignored")

@@ -14,7 +14,7 @@ from roomproof_conformance.judges import First, Opens
 from roomproof_conformance.judges.identity import Unguessable
 from roomproof_conformance.verdicts import Role
 
-from .native import ask, error, replied, shown_as, turned_away
+from .native import ask, error, lets_extras_be, replied, shown_as, turned_away
 
 
 async def _hello(
@@ -142,6 +142,7 @@ async def forged_sender(case: Case) -> None:
     witness, victim = await case.members(room, 2)
     name = f"Forger {room}"
     forger = await _hello(case, {"user": {"name": name}}, role="given", name=name)
+    await lets_extras_be(case, forger)
     await case.given_join(forger, room)
     own = {"id": _welcome(case, forger)["user"]["id"], "name": name}
     text, other = case.text(), {"id": victim.session.identity, "name": "Somebody Else"}

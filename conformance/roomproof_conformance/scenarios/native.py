@@ -70,6 +70,12 @@ async def pong(case: Case, client: Client, *, check: str | None = None) -> None:
     await case.answered(ping, check=check, says=f"{client.name} can go on")
 
 
+async def lets_extras_be(case: Case, client: Client) -> None:
+    """Presupposed: a request with a member that nobody knows is taken (CONN-12), so more can be hidden in one."""
+    taken = client.raw_text('{"type":"ping","id":"extra","x-unknown":1}')
+    await replied(case, client, taken, {"type": "pong", "re": "extra"}, "unknown members are ignored", role="given")
+
+
 async def shown_as(case: Case, listener: Client, text: str, tree: dict[str, Any], what: str) -> None:
     """The message with this text comes to `listener` with a tree like `tree`."""
     message = {"kind": "message", "text": {"eq": text}}
