@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from .checks import Check, Scenario, Watch
 from .clock import LagMeter, Slots, pause
 from .dialects import Dialect
 from .hooks import HookError, Hooks, Process
+from .interpreter import tuned
 from .judges import Arrives
 from .results import CheckResult, RunResult
 from .schedule import JOBS, Outcome, Scheduler
@@ -51,8 +51,6 @@ STARTS = 2
 """How many servers start at the same time: more would starve the cases that are under way."""
 CHAINS = 3
 """How many servers that the kit starts take the cases that run one by one, at most."""
-SWITCH = 0.0005
-"""Seconds that the thread which judges may keep the interpreter from the loop (Python's own: ten times as many)."""
 EACH = 0.25
 """Seconds that such a case takes beside its waits."""
 
@@ -106,17 +104,15 @@ class Runner:
         Raises TargetError when the target cannot be reached or lets no two clients talk.
         """
         began = time.monotonic()
-        switch = sys.getswitchinterval()
-        sys.setswitchinterval(SWITCH)
         try:
-            async with self._lag:
-                await self._run()
+            with tuned():
+                async with self._lag:
+                    await self._run()
         except asyncio.CancelledError:
             self.result.interrupted = True
         except BaseExceptionGroup as group:
             raise _first(group) from None
         finally:
-            sys.setswitchinterval(switch)
             for process in self._processes:
                 process.kill_now()
             self._gather(time.monotonic() - began)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from typing import Any
 
 import click
 
 from roomproof_protocol import Limits
+from roomproof_server import __version__
 from roomproof_server.config.check import check, settings_of
 from roomproof_server.config.gather import Configuration, gather
 from roomproof_server.config.kinds import Flag, limits_of
@@ -49,7 +49,7 @@ def _gathered(context: click.Context, given: Mapping[str, Any]) -> Configuration
 @click.group(
     invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
-@click.version_option(version("roomproof"), prog_name="roomproof-server")
+@click.version_option(__version__, prog_name="roomproof-server")
 @with_options
 @click.pass_context
 def main(context: click.Context, /, **given: Any) -> None:

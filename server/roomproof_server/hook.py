@@ -11,11 +11,12 @@ of wanted settings: limits by their names, and
 The first line of output names, as JSON, those that this server cannot set. ``hook token`` reads claims as JSON on
 standard input and prints a token for them, signed with the key in the folder; an absent ``exp`` is in five minutes, an
 absent ``aud`` the server's own. ``"_alg": "none"`` makes it an unsigned one, ``"_key": "wrong"`` somebody else's.
+
+The kit runs these by the dozen: what a hook does not need it does not import.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hmac
 import json
@@ -30,13 +31,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from roomproof_protocol import Heartbeat, Limits
-from roomproof_server.settings import JwtSettings, Settings
+from roomproof_server import __version__
 
 if TYPE_CHECKING:
+    from roomproof_protocol import Heartbeat
     from roomproof_server.engine.base import Engine
+    from roomproof_server.settings import Settings
 
-LIMIT_NAMES = frozenset(field.name for field in fields(Limits))
 AUDIENCE = "roomproof"
 TOKEN_SECONDS = 300
 DRAIN_MS = 500  # the kit stops many servers
@@ -44,10 +45,12 @@ DRAIN_MS = 500  # the kit stops many servers
 
 def wanted(asked: Mapping[str, Any], state: str | None = None) -> tuple[Settings, list[str]]:
     """The settings, and the names that cannot be had. Raises ValueError for a bad value: one line."""
-    from importlib.metadata import version  # which takes longer than to make a token
+    from roomproof_protocol import Limits
+    from roomproof_server.settings import JwtSettings, Settings
 
+    names = {field.name for field in fields(Limits)}
     limits: dict[str, Any] = {}
-    others: dict[str, Any] = {"drain_ms": DRAIN_MS, "log_level": "warning", "version": version("roomproof")}
+    others: dict[str, Any] = {"drain_ms": DRAIN_MS, "log_level": "warning", "version": __version__}
     jwt, cannot = True, []
     for name, value in asked.items():
         if name == "heartbeat":
@@ -64,7 +67,7 @@ def wanted(asked: Mapping[str, Any], state: str | None = None) -> tuple[Settings
             others[name] = value
         elif name == "jwt" and isinstance(value, bool):
             jwt = value
-        elif name in LIMIT_NAMES:
+        elif name in names:
             limits[name] = value
         elif value not in (None, False):  # what is off can be asked to be off
             cannot.append(name)
@@ -111,6 +114,8 @@ def _key(state: Path) -> Path:
 
 
 def _heartbeat(value: object) -> Heartbeat:
+    from roomproof_protocol import Heartbeat
+
     names = {field.name for field in fields(Heartbeat)}
     if (
         not isinstance(value, dict)
@@ -157,6 +162,8 @@ def _with_faults(state: str | None) -> Callable[[Engine], None]:
     from roomproof_server.engine.memory import MemoryEngine
 
     def attend(engine: Engine) -> None:
+        import asyncio
+
         def lose() -> None:
             if isinstance(engine, MemoryEngine) and engine.durability == "memory":
                 engine.lose()

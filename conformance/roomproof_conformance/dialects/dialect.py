@@ -91,8 +91,9 @@ class Rule:
 
 def _take(fields: tuple[tuple[str, Expression], ...], tree: Any) -> dict[str, Any]:
     out: dict[str, Any] = {}
+    members = tree if isinstance(tree, dict) else _NO_FILLING
     for name, read in fields:
-        value = read(tree)
+        value = read(tree) if read.member is None else members.get(read.member, MISSING)
         if value is MISSING:
             continue
         kind = type(value)

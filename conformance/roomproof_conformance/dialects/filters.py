@@ -12,7 +12,7 @@ import html
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote, unquote
@@ -138,6 +138,12 @@ class Expression:
     text: str
     steps: tuple[_Step, ...]
     filters: tuple[Callable[[Any], Any], ...] = ()
+    member: str | None = field(init=False, compare=False, repr=False)
+    """The name when it reads a member as it stands, so that whoever reads thousands need not come here."""
+
+    def __post_init__(self) -> None:
+        plain = len(self.steps) == 1 and not self.filters and isinstance(self.steps[0], str)
+        object.__setattr__(self, "member", self.steps[0] if plain else None)
 
     def __call__(self, value: Any) -> Any:
         return apply_filters(self.filters, walk(self.steps, value)) if self.filters else walk(self.steps, value)
