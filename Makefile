@@ -13,7 +13,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/.work/hypothesis
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 # Set by somebody's profile, these would install into, or import from, a place that is not .venv.
-unexport PYTHONHOME PYTHONPATH PIP_PREFIX PIP_TARGET PIP_USER
+unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PIP_PREFIX PIP_TARGET PIP_USER
 # The kit starts some twenty servers in a run: each would compile all its modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -27,8 +27,8 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 # One set-up for all. The stamp is written last, so a set-up that was broken off starts again.
-$(STAMP): pyproject.toml constraints.txt tools/make-venv
-	@PYTHON="$(PYTHON)" tools/make-venv
+$(STAMP): pyproject.toml constraints.txt tools/packaging/make-venv
+	@PYTHON="$(PYTHON)" tools/packaging/make-venv
 
 .PHONY: run
 run: $(STAMP) ## Judge the reference server, with short timers; HTML in reports/
@@ -74,21 +74,21 @@ newest: $(STAMP)
 generated: $(STAMP) ## Check that the generated files are current
 	$(BIN)/python -m roomproof_protocol.generate --check
 	$(BIN)/python -m roomproof_server.config.derived --check
-	$(BIN)/python tools/abuse_page.py --check
-	$(BIN)/python tools/mutants_page.py --check
-	$(BIN)/python tools/soak_page.py --check
-	$(BIN)/python tools/liars.py --page --check
+	$(BIN)/python -m tools.abuse.page --check
+	$(BIN)/python -m tools.mutants.page --check
+	$(BIN)/python -m tools.soak.page --check
+	$(BIN)/python -m tools.liars.run --page --check
 
 .PHONY: generate
 generate: $(STAMP) ## Write the generated files again
 	$(BIN)/python -m roomproof_protocol.generate
 	$(BIN)/python -m roomproof_server.config.derived
-	for page in abuse mutants soak; do $(BIN)/python tools/$${page}_page.py || exit 1; done
-	$(BIN)/python tools/liars.py --page
+	for page in abuse mutants soak; do $(BIN)/python -m tools.$$page.page || exit 1; done
+	$(BIN)/python -m tools.liars.run --page
 
 .PHONY: wheel
 wheel: $(STAMP) ## Build the wheel into dist/, check what is in it, and that it runs on its own and on the Pythons that are here
-	$(BIN)/python tools/check_wheel.py
+	$(BIN)/python -m tools.packaging.wheel
 
 .PHONY: multivac
 multivac: $(STAMP) ## Judge the chat servers of a published evaluation again
@@ -101,34 +101,34 @@ multivac-ci: $(STAMP) ## The same for two of them, without the long waits
 # The long proofs. Each writes its figures, with date, commit, machine and command, to docs/results/.
 .PHONY: kill store fuzz abuse liars mutants soak shrink
 kill: $(STAMP) ## Kill the server thirty times under load and see that nothing acknowledged is lost
-	$(BIN)/python tools/kill_test.py $(ARGS)
+	$(BIN)/python -m tools.durability.kill $(ARGS)
 store: $(STAMP) ## A million messages through the store: size of file and log, speed
-	$(BIN)/python tools/store_growth.py $(ARGS)
+	$(BIN)/python -m tools.durability.store_growth $(ARGS)
 fuzz: $(STAMP) ## A million mutated frames through the rules, a hundred thousand over sockets
-	$(BIN)/python tools/fuzz_server.py $(ARGS)
+	$(BIN)/python -m tools.fuzz.run $(ARGS)
 abuse: $(STAMP) ## Hostile clients: memory and the delay of the others, against the stated bounds
-	$(BIN)/python tools/abuse.py $(ARGS)
-	$(BIN)/python tools/abuse_page.py
+	$(BIN)/python -m tools.abuse.run $(ARGS)
+	$(BIN)/python -m tools.abuse.page
 mutants: $(STAMP) ## Judge two hundred mutants of the server's source with the kit; goes on where it was broken off
-	$(BIN)/python tools/mutants.py $(ARGS); status=$$?; $(BIN)/python tools/mutants_page.py; exit $$status
+	$(BIN)/python -m tools.mutants.run $(ARGS); status=$$?; $(BIN)/python -m tools.mutants.page; exit $$status
 soak: $(STAMP) ## The kit under load, for hours: false alarms, and liars; goes on where it was broken off
-	$(BIN)/python tools/soak.py $(ARGS); status=$$?; $(BIN)/python tools/soak_page.py; exit $$status
+	$(BIN)/python -m tools.soak.run $(ARGS); status=$$?; $(BIN)/python -m tools.soak.page; exit $$status
 liars: $(STAMP) ## Judge the kit by all its liars, each by all checks
-	$(BIN)/python tools/liars.py --full all --jobs 4 $(ARGS)
+	$(BIN)/python -m tools.liars.run --full all --jobs 4 $(ARGS)
 shrink: $(STAMP) ## Reduce the conversation in which each liar is caught, and count frames and connections
-	$(BIN)/python tools/shrink_liars.py $(ARGS)
+	$(BIN)/python -m tools.liars.shrink $(ARGS)
 
 .PHONY: liars-ci mutants-ci soak-ci
-liars-ci: $(STAMP) ## All liars, each by the checks of its group; of another twentieth every day by all checks
-	$(BIN)/roomproof selftest conformance/tests/liars --full 1/20 --jobs 4 $(ARGS)
+liars-ci: $(STAMP) ## All liars, each by the checks of its group; of another fifth every day by all checks
+	$(BIN)/python -m tools.liars.run --ci --full 1/5 --jobs 4 $(ARGS)
 mutants-ci: $(STAMP) ## Ten mutants that were caught before
-	$(BIN)/python tools/mutants.py --caught-before --count 10 --short --bar 1 --seconds 110 $(ARGS)
+	$(BIN)/python -m tools.mutants.run --caught-before --count 10 --short --bar 1 --seconds 110 $(ARGS)
 soak-ci: $(STAMP) ## Three runs and two liars under a smaller load
-	$(BIN)/python tools/soak.py --runs 3 --quarter 0 --liars 2 --busy 3 --no-write --seconds 140 $(ARGS)
+	$(BIN)/python -m tools.soak.run --runs 3 --quarter 0 --liars 2 --busy 3 --no-write --seconds 140 $(ARGS)
 
 .PHONY: constraints
 constraints: ## Choose the versions in constraints.txt anew, from the ranges in pyproject.toml
-	$(PYTHON) tools/pin.py
+	$(PYTHON) -m tools.packaging.pin
 
 .PHONY: clean
 clean: ## Remove all that make has made, .venv and caches included

@@ -121,8 +121,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _in_child() -> None:
-    """In the child, before exec: die with the kit, leave no core files."""
+def die_with_parent() -> None:
+    """For a child process of the kit, where the system offers it: end when the kit does, however it ended."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -179,7 +179,7 @@ class Process:
                     cwd=self.folder,
                     env=self.environment,
                     start_new_session=True,
-                    preexec_fn=_in_child,
+                    preexec_fn=die_with_parent,
                 )
         except OSError as error:
             raise HookError(f"{self.hooks.path}: start: cannot run {command[0]!r}: {error.strerror}") from None
@@ -229,7 +229,7 @@ class Process:
                 stderr=asyncio.subprocess.PIPE,
                 cwd=self.folder,
                 env={**self.environment, **environment},
-                preexec_fn=_in_child,
+                preexec_fn=die_with_parent,
             )
         except (OSError, IndexError) as error:
             raise HookError(f"{where}: cannot be run: {error}") from None
@@ -286,10 +286,11 @@ class Process:
         return await self._child.wait()
 
     def kill_now(self) -> None:
-        """The same without waiting, further nodes too: for a way out that cannot wait."""
+        """The same without waiting, further nodes too, and no folder is left: for a way out that cannot wait."""
         for node in self._nodes:
             node.kill_now()
         self._to_group(signal.SIGKILL)
+        self.discard()
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the server's group, if it runs."""
@@ -316,7 +317,7 @@ async def start(hooks: Hooks, settings: Mapping[str, Any]) -> Process:
     process = Process(hooks, free_port(), folder, settings)
     try:
         await process.start()
-    except HookError:
+    except BaseException:  # cancelled, too: nobody else knows of the folder
         process.discard()
         raise
     return process

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 SWITCH = 0.0005
@@ -18,7 +18,7 @@ usual thresholds takes a third of its processor time, and stalls the event loop 
 
 
 @contextmanager
-def tuned() -> Iterator[None]:
+def tuned() -> Generator[None]:
     """Set the interpreter for a run, and put it back as it was."""
     switch, collect = sys.getswitchinterval(), gc.get_threshold()
     sys.setswitchinterval(SWITCH)

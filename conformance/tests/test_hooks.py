@@ -113,6 +113,7 @@ async def test_the_server_dies_with_a_kit_that_is_killed(tmp_path: Path) -> None
         "asyncio.run(main())",
         str(write(tmp_path, "hooks: 1\nstart: ['{python}', '-c', 'import time; time.sleep(60)']\n")),
         stdout=asyncio.subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(tmp_path)},  # killed, it leaves the server's folder
     )
     assert kit.stdout is not None
     pid = int(await asyncio.wait_for(kit.stdout.readline(), 20))
@@ -120,6 +121,19 @@ async def test_the_server_dies_with_a_kit_that_is_killed(tmp_path: Path) -> None
     await kit.wait()
     kit._transport.close()  # type: ignore[attr-defined]  # asyncio offers no other way to close the pipe at once
     await gone(pid)
+
+
+async def test_a_start_that_is_cancelled_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = hooks.load(write(tmp_path, "hooks: 1\nstart: [sleep, '60']\n"))
+    (scratch := tmp_path / "scratch").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    start = asyncio.create_task(hooks.start(loaded, {}))
+    while not list(scratch.iterdir()):
+        await asyncio.sleep(0)
+    start.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await start
+    assert list(scratch.iterdir()) == []
 
 
 async def test_a_server_is_started_again_on_the_same_port_and_state(tmp_path: Path) -> None:

@@ -146,9 +146,13 @@ def test_the_same_liar_twice_is_refused(tmp_path: Path) -> None:
         selftest.read_table(file)
 
 
-def test_a_liar_that_does_not_start_is_told_and_not_caught(liars: dict[str, Liar]) -> None:
+def test_a_liar_that_does_not_start_is_told_and_not_caught(
+    liars: dict[str, Liar], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     nobody = replace(liars["hist-2-keeps-99"], name="hist-2-unheard-of")
     row = selftest.judge_liar(nobody, hooks.load(HOOKS))
     assert not row.caught
     assert "serve.py: expected one name" in row.trouble
     assert selftest.lines([row])[-1] == "1 liars: 0 caught, 0 for the stated reason, 0 unrelated reds"
+    assert list(tmp_path.iterdir()) == []

@@ -12,9 +12,10 @@ TWO = ("room-3-before-join", "hist-8-empty-page-fails")
 
 
 def test_two_liars_are_caught_by_a_few_frames(tmp_path: Path) -> None:
-    tool, out = ROOT / "tools" / "shrink_liars.py", tmp_path / "shrink.json"
-    words = [sys.executable, tool, "--only", *TWO, "--seconds", "20", "--minutes", "2", "--out", out]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=170, check=False)
+    out = tmp_path / "shrink.json"
+    command = f"-m tools.liars.shrink --only {' '.join(TWO)} --seconds 20 --minutes 2 --out".split()
+    words = [sys.executable, *command, out]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=170, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(out.read_text())
     assert figures["summary"]["shrunk"] == 2

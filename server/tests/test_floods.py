@@ -1,4 +1,4 @@
-"""Clients that mean harm: what one of them may cost, and that it is cut off. The figures are tools/abuse.py's."""
+"""Clients that mean harm: what one of them may cost, and that it is cut off. The figures are tools/abuse's."""
 
 from __future__ import annotations
 

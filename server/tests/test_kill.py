@@ -19,7 +19,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-TOOLS = Path(__file__).resolve().parents[2] / "tools"
+ROOT = Path(__file__).resolve().parents[2]
 HOOK = [sys.executable, "-m", "roomproof_server.hook"]
 
 
@@ -27,8 +27,8 @@ def tool(name: str, tmp_path: Path, *options: str) -> dict[str, Any]:
     """The figures of a long form in a short form. The output, with its seed, shows when the test fails."""
     figures = tmp_path / "figures.json"
     ran = subprocess.run(
-        [sys.executable, TOOLS / name, "--write", figures, *options],
-        capture_output=True, text=True, timeout=120, check=False,
+        [sys.executable, "-m", f"tools.durability.{name}", "--write", figures, *options],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     print(ran.stdout, ran.stderr)
     assert ran.returncode == 0
@@ -38,7 +38,7 @@ def tool(name: str, tmp_path: Path, *options: str) -> dict[str, Any]:
 
 def test_nothing_that_was_told_is_lost_by_a_kill(tmp_path: Path) -> None:
     """MSG-3, MSG-9, MSG-14, MSG-18, HIST-10, AUTH-12."""
-    figures = tool("kill_test.py", tmp_path, "--kills", "5", "--longest", "1", "--clients", "12")
+    figures = tool("kill", tmp_path, "--kills", "5", "--longest", "1", "--clients", "12")
     assert figures["faults"] == []
     assert figures["acknowledged"] > 100
     assert figures["retries"] > 0
@@ -46,9 +46,8 @@ def test_nothing_that_was_told_is_lost_by_a_kill(tmp_path: Path) -> None:
 
 def test_the_file_stops_growing(tmp_path: Path) -> None:
     """20,000 messages in 20 rooms: what is kept is 2,000 of them, and the dedupe window of two minutes."""
-    figures = tool(
-        "store_growth.py", tmp_path, "--messages", "20000", "--rooms", "20", "--rate", "50", "--seconds", "0"
-    )["growth"]
+    many = ("--messages", "20000", "--rooms", "20", "--rate", "50", "--seconds", "0")
+    figures = tool("store_growth", tmp_path, *many)["growth"]
     print(figures)
     half, full = figures["sizes"][4], figures["sizes"][-1]
     assert half["messages"] == 10_000

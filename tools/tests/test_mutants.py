@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import mutants_run
 import pytest
-from mutants import INVISIBLE, Stale, figures, read_invisible
-from mutants_operators import Module, Mutant
-from mutants_page import page
-from mutants_run import Workshop, all_mutants
+
+from tools.mutants import workshop as workshop_module
+from tools.mutants.operators import Module, Mutant
+from tools.mutants.page import page
+from tools.mutants.run import INVISIBLE, Stale, figures, read_invisible
+from tools.mutants.workshop import Workshop, all_mutants
 
 SOURCE = b"def f(a, b):\n    if a < b:\n        return 5\n    return a == b\n"
 
@@ -77,11 +78,11 @@ def test_the_sum(some: list[Mutant]) -> None:
 
 def test_a_mutant_reaches_the_server_and_not_the_kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that takes NaN is caught by the check of just that, whatever the machine has to do."""
-    monkeypatch.setattr(mutants_run, "LIKELY", {"codec": ("ERR-2.nan",)})
-    monkeypatch.setattr(mutants_run, "_watches", list)
+    monkeypatch.setattr(workshop_module, "LIKELY", {"codec": ("ERR-2.nan",)})
+    monkeypatch.setattr(workshop_module, "_watches", list)
     (mutant,) = (m for m in all_mutants() if (m.function, m.operator) == ("_constant", "statement-deletion"))
     workshop = Workshop(tmp_path / "workshop")
     outcome = workshop.judge(mutant)
     assert (outcome.outcome, outcome.checks, outcome.imported) == ("caught", ["ERR-2.nan"], True)
     kept = tmp_path / "workshop" / "copy" / mutant.file
-    assert kept.read_bytes() == mutants_run.path_of(mutant.file).read_bytes()
+    assert kept.read_bytes() == workshop_module.path_of(mutant.file).read_bytes()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 
 import pytest
-from mutants_operators import Module, Mutant
+
+from tools.mutants.operators import Module, Mutant
 
 
 def mutants(source: str, operator: str | None = None) -> list[Mutant]:

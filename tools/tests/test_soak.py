@@ -9,10 +9,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from soak import tasks
-from soak_load import busy, quarter
-from soak_page import page
-from soak_sum import bars_missed, figures, lines
+from tools.soak.load import busy, quarter
+from tools.soak.page import page
+from tools.soak.run import tasks
+from tools.soak.sums import bars_missed, figures, lines
 
 NOT_JUDGED = [{"check": f"A-{n}", "reason": reason} for n, reason in enumerate(["setup-failed"] * 3 + ["needs-hook"])]
 SPIN = "while True: pass"
@@ -75,7 +75,7 @@ def test_runs_of_other_sources_are_not_counted_and_the_last_of_a_run_is() -> Non
 
 def test_busy_processes_end_with_the_block() -> None:
     with busy(2) as pids:
-        assert all(state(pid) in "RS" for pid in pids)
+        assert all(state(pid) in "RSD" for pid in pids)  # D while it is loaded
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 

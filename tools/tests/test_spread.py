@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from spread import spread
+from tools.support.spread import spread
 
 ITEMS = [(kind, number) for kind, count in (("many", 60), ("some", 30), ("few", 10)) for number in range(count)]
 

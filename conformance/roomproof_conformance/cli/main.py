@@ -6,6 +6,7 @@ Heavy libraries are imported where they are used, so that `--help` answers at on
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -51,15 +52,27 @@ def cli() -> None:
     """
 
 
-@cli.command("run", epilog=EPILOG)
-@click.argument("url", required=False)
-@click.option(
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _file(*names: str, help: str) -> Decorator:
+    return click.option(*names, type=click.Path(dir_okay=False), metavar="FILE", help=help)
+
+
+_URL = click.argument("url", required=False)
+_DIALECT = click.option(
     "--dialect",
     default="native",
     metavar="FILE",
     show_default=True,
     help="How the server speaks: a YAML file, or native.",
 )
+_AS_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
+
+
+@cli.command("run", epilog=EPILOG)
+@_URL
+@_DIALECT
 @click.option(
     "--hooks",
     metavar="FILE",
@@ -115,7 +128,7 @@ def cli() -> None:
     show_default=True,
     help="Multiply the patience of the kit on a slow machine; bounds of the protocol stay.",
 )
-@click.option("--html", type=click.Path(dir_okay=False), metavar="FILE", help="Write a report page.")
+@_file("--html", help="Write a report page.")
 @click.option(
     "--json",
     "json_file",
@@ -123,23 +136,11 @@ def cli() -> None:
     metavar="FILE",
     help="Write the results as JSON; - for stdout (then nothing else is printed there).",
 )
-@click.option("--junit", type=click.Path(dir_okay=False), metavar="FILE", help="Write JUnit XML, for a CI system.")
-@click.option("--markdown", type=click.Path(dir_okay=False), metavar="FILE", help="Write a summary in Markdown.")
-@click.option(
-    "--badge", type=click.Path(dir_okay=False), metavar="FILE", help="Write what shields.io draws a badge from."
-)
-@click.option(
-    "--known-failing",
-    type=click.Path(dir_okay=False),
-    metavar="FILE",
-    help="Checks that fail, each with its reason (YAML); one that passes makes the run red.",
-)
-@click.option(
-    "--known-flaky",
-    type=click.Path(dir_okay=False),
-    metavar="FILE",
-    help="Checks that may pass or fail (YAML); they never make the run red.",
-)
+@_file("--junit", help="Write JUnit XML, for a CI system.")
+@_file("--markdown", help="Write a summary in Markdown.")
+@_file("--badge", help="Write what shields.io draws a badge from.")
+@_file("--known-failing", help="Checks that fail, each with its reason (YAML); one that passes makes the run red.")
+@_file("--known-flaky", help="Checks that may pass or fail (YAML); they never make the run red.")
 @click.option(
     "--transcripts",
     type=click.Path(file_okay=False),
@@ -156,7 +157,7 @@ def run_command(**options: Any) -> None:
 
 @cli.command("list")
 @click.argument("patterns", nargs=-1, metavar="[GLOB]...")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@_AS_JSON
 @click.option(
     "--malformed",
     is_flag=True,
@@ -187,7 +188,7 @@ def explain_command(identifier: str) -> None:
 
 @cli.command("judge", epilog=EPILOG)
 @click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER...")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@_AS_JSON
 def judge_command(files: tuple[str, ...], as_json: bool) -> None:
     """Judge transcripts again, offline; a folder is judged as the run that wrote it, watches included."""
     from .offline_commands import judge
@@ -195,17 +196,17 @@ def judge_command(files: tuple[str, ...], as_json: bool) -> None:
     sys.exit(judge(files, as_json_lines=as_json))
 
 
-_DIALECT = click.option("--dialect", default="native", metavar="FILE", show_default=True, help="As for a run.")
-_HOOKS = click.option("--hooks", metavar="FILE", help="Start the server by this hook file, instead of a URL.")
-_OUT = click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Where to write the new transcript.")
+def _repeats(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The arguments and options of a command that repeats a conversation against a server."""
+    command = _file("--out", help="Where to write the new transcript.")(command)
+    command = click.option("--hooks", metavar="FILE", help="Start the server by this hook file, instead of a URL.")(
+        command
+    )
+    return click.argument("file", metavar="FILE")(_URL(_DIALECT(command)))
 
 
 @cli.command("replay", epilog=EPILOG)
-@click.argument("file", metavar="FILE")
-@click.argument("url", required=False)
-@_DIALECT
-@_HOOKS
-@_OUT
+@_repeats
 def replay_command(file: str, url: str | None, **options: Any) -> None:
     """Repeat the sends of a transcript against the server at URL, and say what has become different."""
     from .offline_commands import replay
@@ -214,11 +215,7 @@ def replay_command(file: str, url: str | None, **options: Any) -> None:
 
 
 @cli.command("shrink", epilog=EPILOG)
-@click.argument("file", metavar="FILE")
-@click.argument("url", required=False)
-@_DIALECT
-@_HOOKS
-@_OUT
+@_repeats
 @click.option("--check", metavar="ID", help="Which check must stay broken; otherwise the first that is.")
 @click.option(
     "--control",
@@ -246,7 +243,7 @@ def shrink_command(file: str, url: str | None, **options: Any) -> None:
     show_default=True,
     help="Which to judge by all checks, not only those of their group: all, none, or a share (1/5), another every day.",
 )
-@click.option("--json", "json_file", type=click.Path(dir_okay=False), metavar="FILE", help="Store the table as JSON.")
+@_file("--json", "json_file", help="Store the table as JSON.")
 def selftest_command(**options: Any) -> None:
     """Judge the kit itself: does it find every liar of FOLDER?
 
@@ -257,12 +254,12 @@ def selftest_command(**options: Any) -> None:
     sys.exit(execute(**options))
 
 
-@cli.group("dialect")
-def dialect_group() -> None:
-    """Work on dialect files."""
+def _group(kind: str) -> click.Group:
+    """The group of the commands for one kind of files."""
+    return cli.group(kind, help=f"Work on {kind.removesuffix('s')} files.")(lambda: None)
 
 
-@dialect_group.command("check")
+@_group("dialect").command("check")
 @click.argument("file")
 def dialect_check(file: str) -> None:
     """Check a dialect file and say what it claims."""
@@ -271,12 +268,7 @@ def dialect_check(file: str) -> None:
     sys.exit(check_dialect(file))
 
 
-@cli.group("hooks")
-def hooks_group() -> None:
-    """Work on hook files."""
-
-
-@hooks_group.command("check")
+@_group("hooks").command("check")
 @click.argument("file")
 def hooks_check(file: str) -> None:
     """Check a hook file."""

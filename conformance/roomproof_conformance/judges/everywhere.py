@@ -90,52 +90,55 @@ class ListedCloses(Everywhere):
 
 
 @dataclass
-class LeftIsLeft(Everywhere):
-    """After `left` no frame of that room comes to the connection until the next `joined` (ROOM-6).
+class Quiet(Everywhere):
+    """From an event of the type `begins` to the next `joined` a connection gets nothing of that room.
 
-    A further `left` is the answer to a further `leave` (ROOM-7).
+    With `barred`: no event of these types.
     """
 
     reads = EVENTS
-    expected: ClassVar[str] = "nothing of a room between left and the next joined"
-    nothing: ClassVar[str] = "nobody left a room"
-    _left: dict[tuple[str, str], int] = field(default_factory=dict, init=False)
-
-    def step(self, record: Record) -> None:
-        message = _native(record)
-        if message is None or not isinstance(message.get("room"), str):
-            return
-        key = (record.conn, message["room"])
-        if message.get("type") == "left":
-            self._looked += 1
-            self._left[key] = record.index
-        elif message.get("type") == "joined":
-            self._left.pop(key, None)
-        elif key in self._left:
-            self.violated(f"{record.conn} left {key[1]} and then got {shown(message)}", self._left[key], record.index)
-
-
-@dataclass
-class ResetIsQuiet(Everywhere):
-    """After `reset` no message of that room comes to the connection until the next `joined` (ROOM-12)."""
-
-    reads = EVENTS
-    expected: ClassVar[str] = "no message of a room between reset and the next joined"
-    nothing: ClassVar[str] = "no room was reset"
-    _reset: dict[tuple[str, str], int] = field(default_factory=dict, init=False)
+    begins: ClassVar[str] = ""
+    barred: ClassVar[tuple[str, ...]] = ()
+    words: ClassVar[str] = ""
+    _since: dict[tuple[str, str], int] = field(default_factory=dict, init=False)
 
     def step(self, record: Record) -> None:
         message = _native(record)
         if message is None or not isinstance(message.get("room"), str):
             return
         key, kind = (record.conn, message["room"]), message.get("type")
-        if kind == "reset":
+        if kind == self.begins:
             self._looked += 1
-            self._reset[key] = record.index
+            self._since[key] = record.index
         elif kind == "joined":
-            self._reset.pop(key, None)
-        elif kind == "message" and key in self._reset:
-            self.violated(f"{record.conn} got {shown(message)} after the reset", self._reset[key], record.index)
+            self._since.pop(key, None)
+        elif key in self._since and (not self.barred or kind in self.barred):
+            seen = self.words.format(conn=record.conn, room=key[1], message=shown(message))
+            self.violated(seen, self._since[key], record.index)
+
+
+@dataclass
+class LeftIsLeft(Quiet):
+    """After `left` no frame of that room comes to the connection until the next `joined` (ROOM-6).
+
+    A further `left` is the answer to a further `leave` (ROOM-7).
+    """
+
+    begins: ClassVar[str] = "left"
+    expected: ClassVar[str] = "nothing of a room between left and the next joined"
+    nothing: ClassVar[str] = "nobody left a room"
+    words: ClassVar[str] = "{conn} left {room} and then got {message}"
+
+
+@dataclass
+class ResetIsQuiet(Quiet):
+    """After `reset` no message of that room comes to the connection until the next `joined` (ROOM-12)."""
+
+    begins: ClassVar[str] = "reset"
+    barred: ClassVar[tuple[str, ...]] = ("message",)
+    expected: ClassVar[str] = "no message of a room between reset and the next joined"
+    nothing: ClassVar[str] = "no room was reset"
+    words: ClassVar[str] = "{conn} got {message} after the reset"
 
 
 @dataclass

@@ -6,6 +6,7 @@ Liars reach the kit over a socket like any other target: nothing here, and no ch
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -97,6 +98,7 @@ def judge_liar(liar: Liar, template: Hooks, longest: float | None = None, full: 
     troubles = [f"{r.check}: {r.conclusion.explanation}" for r in result.having(Verdict.KIT_ERROR)]
     troubles += departures(result, RED)  # what a transcript says offline is what the run said
     result.transcripts.clear()
+    gc.collect()  # which a run puts off (see `interpreter`): here many runs follow each other
     return Row(liar, result, "; ".join(troubles), full, time.monotonic() - began)
 
 
@@ -116,7 +118,7 @@ def selftest(
     """
     template = hooks.load(hook_file)
     ordered = sorted(liars, key=lambda liar: liar.name not in full)
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), hooks.die_with_parent) as pool:
         try:
             for done in as_completed(
                 [pool.submit(judge_liar, liar, template, longest, liar.name in full) for liar in ordered]

@@ -1,8 +1,8 @@
 """Processes for liars that need not begin at nothing: what they import is imported once, and forked.
 
 `nursery.py SOCKET` waits there for `start.py`, says one line when it is ready, and ends with its standard input;
-`nursery.py --run PROGRAM [ARGUMENT]` runs one program in this process. A start costs a fifth of what it costs otherwise,
-and the kit starts some five thousand in a table of liars. It must not know what a liar does.
+`nursery.py --run PROGRAM [ARGUMENT]` runs one program in this process. A start costs a fifth of what it costs
+otherwise, and the kit starts thousands in a table of liars. It must not know what a liar does.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import sys
 import traceback
 from array import array
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -154,10 +155,8 @@ class Nursery:
         for client, child in list(self._children.items()):
             pid, status = os.waitpid(child, os.WNOHANG)
             if pid:
-                try:
+                with suppress(ConnectionError):  # it was killed meanwhile
                     client.send(str(status).encode())
-                except ConnectionError:
-                    pass  # it was killed meanwhile
                 self._forget(client)
 
     def _forget(self, client: socket.socket) -> None:

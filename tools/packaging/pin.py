@@ -14,7 +14,8 @@ import sys
 import venv
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools import ROOT
+
 TARGET = ROOT / "constraints.txt"
 SCRATCH = ROOT / ".work" / "pin"
 HEADER = """\

@@ -5,7 +5,7 @@ after every loss, and after a random time the process gets SIGKILL. The next one
 What must hold over all kills: MSG-3, MSG-9, MSG-18, HIST-10 and AUTH-12. It knows the server only by its start
 hook and its wire, and everything is judged from what the clients saw.
 
-    python tools/kill_test.py --kills 30          # the long form; writes docs/results/kill.json
+    python -m tools.durability.kill --kills 30          # the long form; writes docs/results/kill.json
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from results import RESULTS, write
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
+
+from tools.support.results import keep, write_options
 
 # A quota out of the way, and histories long enough to compare everything with at the end.
 SETTINGS = {
@@ -217,7 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--longest", type=float, default=1.5, help="seconds of load before a kill, at most")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
-    parser.add_argument("--write", type=Path, default=RESULTS / "kill.json", help="where the figures go")
+    write_options(parser, "kill")
     options = parser.parse_args(arguments)
     print(f"seed {options.seed}", flush=True)
     with tempfile.TemporaryDirectory() as state:
@@ -231,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 seed=options.seed,
             )
         )
-    write(options.write, figures)
+    keep(options, figures)
     print(json.dumps(figures, indent=2))
     return 1 if ledger.faults else 0
 

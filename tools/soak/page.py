@@ -1,7 +1,7 @@
 """The page of the runs under load, docs/results/soak.md, from docs/results/soak.json.
 
-python tools/soak_page.py            # write it
-python tools/soak_page.py --check    # exit 1 when it is not current
+python -m tools.soak.page            # write it
+python -m tools.soak.page --check    # exit 1 when it is not current
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from results import made
+from tools.support.results import made
 
 INTRODUCTION = """\
 # The kit under load

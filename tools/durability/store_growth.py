@@ -4,7 +4,7 @@ First the growth: messages with a ``mid`` over many rooms, each commit a batch, 
 that the dedupe window is over for the oldest. Then the speed, for 1, 10 and 100 rooms: a window of messages in
 flight for the throughput, one message at a time for the latency of a lone commit. No sockets.
 
-    python tools/store_growth.py                  # 1,000,000 messages; writes docs/results/store.json
+    python -m tools.durability.store_growth                  # 1,000,000 messages; writes docs/results/store.json
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from results import RESULTS, write
-
 from roomproof_protocol import Limits
 from roomproof_server.engine.base import Member, Stored
 from roomproof_server.engine.sqlite import SqliteEngine
+from tools.support.results import keep, write_options
 
 TEXT = "Words of an ordinary message, about as long as people write them in a chat, on average. "
 BATCH = 250  # messages in flight
@@ -131,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rooms", type=int, default=1_000)
     parser.add_argument("--rate", type=float, default=500.0, help="messages a second that its clock believes in")
     parser.add_argument("--seconds", type=float, default=4.0, help="for each measurement of speed; 0 leaves them out")
-    parser.add_argument("--write", type=Path, default=RESULTS / "store.json", help="where the figures go")
+    write_options(parser, "store")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         figures: dict[str, Any] = {
@@ -144,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 if options.seconds
             ],
         }
-    write(options.write, figures)
+    keep(options, figures)
     print(json.dumps(figures, indent=2))
     return 0
 

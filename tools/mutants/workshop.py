@@ -16,11 +16,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kit_process import NOT_REACHABLE, RED, Kit, Run, hook_file
-from mutants_operators import Module, Mutant
-from results import ROOT
-
 from roomproof_conformance import checks
+from tools import ROOT
+from tools.mutants.operators import Module, Mutant
+from tools.support.kit_process import NOT_REACHABLE, RED, Kit, Run, hook_file
 
 PACKAGES = {"roomproof_server": "server", "roomproof_protocol": "protocol"}
 TARGETS = (

@@ -1,7 +1,7 @@
 """The figures of docs/results/abuse.json in the table of docs/operations.md.
 
-python tools/abuse_page.py            # write them
-python tools/abuse_page.py --check    # exit 1 when the page is not current
+python -m tools.abuse.page            # write them
+python -m tools.abuse.page --check    # exit 1 when the page is not current
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import json
 import re
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-DOCS = Path(__file__).parents[1] / "docs"
-PAGE = DOCS / "operations.md"
+from tools import RESULTS, ROOT
+from tools.support.results import drawn
+
+PAGE = ROOT / "docs" / "operations.md"
 ROW = re.compile(r"^\| `(\w+)`: (.*?) \|.*$", re.MULTILINE)
 MIB = 2**20
 
@@ -33,17 +34,9 @@ def with_figures(page: str, attacks: Mapping[str, Any]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    attacks = json.loads((DOCS / "results" / "abuse.json").read_text())["attacks"]
-    page = PAGE.read_text(encoding="utf-8")
-    made = with_figures(page, attacks)
-    if arguments == ["--check"]:
-        if made != page:
-            print(
-                f"{PAGE.name}: the table of attacks is not that of abuse.json; run tools/abuse_page.py", file=sys.stderr
-            )
-        return int(made != page)
-    PAGE.write_text(made, encoding="utf-8")
-    return 0
+    figures = RESULTS / "abuse.json"
+    text = with_figures(PAGE.read_text(encoding="utf-8"), json.loads(figures.read_text())["attacks"])
+    return drawn(PAGE, text, figures.name, arguments)
 
 
 if __name__ == "__main__":

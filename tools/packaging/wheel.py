@@ -17,8 +17,8 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from standalone import (
-    ROOT,
+from tools import ROOT
+from tools.packaging.standalone import (
     SCRATCH,
     Wrong,
     check_distributions,
@@ -146,7 +146,7 @@ def main() -> int:
         count, fastest, judged = check_distributions(home), check_start(home), check_kit(home)
         pythons = check_pythons(wheel)
     except Wrong as wrong:
-        print(f"check_wheel: {wrong}", file=sys.stderr)
+        print(f"tools.packaging.wheel: {wrong}", file=sys.stderr)
         return 1
     print(f"{wheel.relative_to(ROOT)}: complete, and runs without extras, with {count} distributions beside it")
     print(f"`roomproof --help`: {fastest}; the kit alone: {judged}")

@@ -1,12 +1,12 @@
 """Mutants of the server's rules and of its protocol package, judged by the kit alone: faults that nobody thought of.
 
-    python tools/mutants.py                      # the long form; writes docs/results/mutants.json
-    python tools/mutants.py --caught-before --count 10 --short --bar 1      # what CI runs
-    python tools/mutants.py --id 5cca7b29cf      # one, and what becomes of it
-    python tools/mutants.py --again              # those once more that were not caught
+    python -m tools.mutants.run                      # the long form; writes docs/results/mutants.json
+    python -m tools.mutants.run --caught-before --count 10 --short --bar 1      # what CI runs
+    python -m tools.mutants.run --id 5cca7b29cf      # one, and what becomes of it
+    python -m tools.mutants.run --again              # those once more that were not caught
 
 Each outcome is added to docs/results/mutants.jsonl at once: broken off and started again, it goes on. What no client
-can see stands in tools/mutants_invisible.yaml with its reason. The figure is caught / (judged - invisible); the exit
+can see stands in tools/mutants/invisible.yaml with its reason. The figure is caught / (judged - invisible); the exit
 code is 1 when it is below the bar.
 """
 
@@ -25,12 +25,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from kit_process import append, commit, interruptible, read_lines, source, stop_all
-from mutants_operators import Mutant, sample
-from mutants_run import TARGETS, Outcome, Workshop, all_mutants, workshops
-from results import RESULTS, ROOT, write
+from tools import RESULTS
+from tools.mutants.operators import Mutant, sample
+from tools.mutants.workshop import TARGETS, Outcome, Workshop, all_mutants, workshops
+from tools.support.kit_process import append, interruptible, read_lines, source, stop_all
+from tools.support.results import commit, write, write_options
 
-INVISIBLE = ROOT / "tools" / "mutants_invisible.yaml"
+INVISIBLE = Path(__file__).with_name("invisible.yaml")
 CAUGHT = ("caught", "does not start")
 KEYS = frozenset({"file", "function", "operator", "line", "becomes", "reason"})
 
@@ -243,8 +244,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--limit", type=float, default=240.0, help="seconds for one run of the kit")
     parser.add_argument("--bar", type=float, default=0.9, help="the least share of the visible ones")
     parser.add_argument("--records", type=Path, default=RESULTS / "mutants.jsonl", help="where each outcome goes")
-    parser.add_argument("--write", type=Path, default=RESULTS / "mutants.json", help="where the figures go")
-    parser.add_argument("--no-write", action="store_true", help="keep nothing")
+    write_options(parser, "mutants")
     return parser.parse_args(arguments)
 
 

@@ -18,8 +18,6 @@ from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-import results
-
 from roomproof_conformance import hooks, selftest
 from roomproof_conformance.dialects import load
 from roomproof_conformance.hooks import Hooks
@@ -33,8 +31,9 @@ from roomproof_conformance.results import CheckResult, RunResult
 from roomproof_conformance.selftest import Liar
 from roomproof_conformance.target import TargetError
 from roomproof_conformance.transcript import Transcript
+from tools import LIARS, RESULTS
+from tools.support.results import write
 
-LIARS = results.ROOT / "conformance" / "tests" / "liars"
 FRAMES, CONNECTIONS = 6, 3
 """The medians that must not be exceeded."""
 LONGEST = 6.5
@@ -189,10 +188,10 @@ def main() -> int:
         print(line(figure), flush=True)
     total = summary(figures, len(table))
     print(total)
-    out = options.out or (results.RESULTS / "shrink.json" if len(liars) == len(table) else None)
+    out = options.out or (RESULTS / "shrink.json" if len(liars) == len(table) else None)
     if out is not None:
         rows = [asdict(figure) for figure in sorted(figures, key=lambda figure: figure.liar)]
-        results.write(out, {"summary": total, "per_liar": rows})
+        write(out, {"summary": total, "per_liar": rows})
     bar = [total.get("frames"), total.get("connections")]
     good = all(
         isinstance(one, dict) and one["median"] <= most for one, most in zip(bar, (FRAMES, CONNECTIONS), strict=True)

@@ -17,7 +17,8 @@ import venv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools import ROOT
+
 SCRATCH = ROOT / ".work" / "wheel"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 # What pyproject.toml names, and what these need themselves; typing-extensions only before Python 3.13.
@@ -67,7 +68,7 @@ def check_distributions(home: Path) -> int:
     if more := found - expected - OLDER:
         raise Wrong(f"installed without extras, roomproof brings more than it should: {', '.join(sorted(more))}")
     if missing := expected - found:
-        raise Wrong(f"named in tools/standalone.py, but not installed: {', '.join(sorted(missing))}")
+        raise Wrong(f"named in tools/packaging/standalone.py, but not installed: {', '.join(sorted(missing))}")
     return len(found)
 
 

@@ -1,9 +1,9 @@
 """The kit under load: false alarms against the honest server, and liars that must be caught all the same.
 
-    python tools/soak.py                              # the long form, hours; writes docs/results/soak.json
-    python tools/soak.py --seconds 3600               # an hour of it; started again, it goes on
-    python tools/soak.py --sum                        # only the sum of what there is
-    python tools/soak.py --runs 3 --quarter 0 --liars 2 --no-write    # what CI runs
+    python -m tools.soak.run                              # the long form, hours; writes docs/results/soak.json
+    python -m tools.soak.run --seconds 3600               # an hour of it; started again, it goes on
+    python -m tools.soak.run --sum                        # only the sum of what there is
+    python -m tools.soak.run --runs 3 --quarter 0 --liars 2 --no-write    # what CI runs
 
 Every run is a full one with short timers. Its record goes to docs/results/soak.jsonl at once; the sum counts the
 records of the sources as they are now, for a bound and its false alarms belong together. Exit code 1 when a bar is
@@ -24,13 +24,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kit_process import LIARS, RED, Kit, Run, append, commit, hook_file, interruptible, read_lines, source
-from results import RESULTS, ROOT, write
-from soak_load import busy, quarter
-from soak_sum import bars_missed, figures, lines
-from spread import spread
-
 from roomproof_conformance.selftest import HONEST, Liar, read_table
+from tools import LIARS, RESULTS, ROOT
+from tools.soak.load import busy, quarter
+from tools.soak.sums import bars_missed, figures, lines
+from tools.support.kit_process import RED, Kit, Run, append, hook_file, interruptible, read_lines, source
+from tools.support.results import commit, keep, write_options
+from tools.support.spread import spread
 
 KEPT = ROOT / ".work" / "soak"
 """Where the conversations go that a false alarm rests on."""
@@ -209,8 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = figures(read_lines(records), None if options.any_source else current)
     found["wanted"] = {"busy": options.runs, "quarter": options.quarter, "liars": options.liars}
     found["busy_processes"] = options.busy
-    if not options.no_write:
-        write(options.write, found)
+    keep(options, found)
     print("\n".join(lines(found)))
     missed = bars_missed(found)
     for line in missed:
@@ -228,8 +227,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=1e9, help="begin no other run after that")
     parser.add_argument("--limit", type=float, default=900.0, help="seconds for one run")
     parser.add_argument("--records", type=Path, default=RESULTS / "soak.jsonl", help="where each record goes")
-    parser.add_argument("--write", type=Path, default=RESULTS / "soak.json", help="where the figures go")
-    parser.add_argument("--no-write", action="store_true", help="keep nothing")
+    write_options(parser, "soak")
     parser.add_argument("--sum", action="store_true", help="run nothing, sum up")
     parser.add_argument("--any-source", action="store_true", help="count the runs of other sources, too")
     return parser.parse_args(arguments)

@@ -14,13 +14,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mutations import Mutator
-
 from roomproof_protocol import CLOSES, Limits, ProtocolError, check_message, decode, is_identifier, parse_request
 from roomproof_server.engine.memory import MemoryEngine
 from roomproof_server.hub import Hub
 from roomproof_server.rules.session import Session
 from roomproof_server.settings import Settings
+from tools.fuzz.mutations import Mutator
 
 STATES = ("fresh", "identified", "joined", "full rooms", "congested", "late engine", "ending")
 PER_EPISODE = 40

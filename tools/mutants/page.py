@@ -1,7 +1,7 @@
 """The page of the mutants, docs/results/mutants.md, from docs/results/mutants.json.
 
-python tools/mutants_page.py            # write it
-python tools/mutants_page.py --check    # exit 1 when it is not current
+python -m tools.mutants.page            # write it
+python -m tools.mutants.page --check    # exit 1 when it is not current
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from results import made
+from tools.support.results import made
 
 INTRODUCTION = """\
 # Mutants

@@ -1,8 +1,8 @@
 """Clients that abuse a server, what it costs in memory, and what the others notice of it.
 
-    python tools/abuse.py                        # the long form; writes docs/results/abuse.json
-    python tools/abuse.py --short --no-write     # the same code with small numbers
-    python tools/abuse.py --only idle,pings
+    python -m tools.abuse.run                        # the long form; writes docs/results/abuse.json
+    python -m tools.abuse.run --short --no-write     # the same code with small numbers
+    python -m tools.abuse.run --only idle,pings
 
 Every attack has a server process of its own. Its memory may grow by what docs/operations.md says under
 "Memory", and a message to the members of another room may take a second at most (DISC-8). Exit code 1 names what
@@ -23,13 +23,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from abuse_watch import Watch
-from child import HANDSHAKE, Child
-from fuzz_rules import Bug
-from fuzz_server import framed, shake
-from results import RESULTS, write
-
 from roomproof_protocol import DEFAULTS
+from tools.abuse.watch import Watch
+from tools.fuzz.rules import Bug
+from tools.fuzz.run import framed, shake
+from tools.support.child import HANDSHAKE, Child
+from tools.support.results import keep, write_options
 
 KIB, MIB = 1024, 1024 * 1024
 # docs/operations.md, "Memory".
@@ -371,15 +370,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--short", action="store_true", help="small numbers")
     parser.add_argument("--only", default=",".join(ATTACKS), help="names, commas between")
-    parser.add_argument("--no-write", action="store_true", help="print the figures only")
+    write_options(parser, "abuse")
     options = parser.parse_args()
     try:
         figures = asyncio.run(run(options.only.split(","), short=options.short))
     except Broken as broken:
         print(f"abuse: {broken}", file=sys.stderr)
         return 1
-    if not options.no_write:
-        write(RESULTS / "abuse.json", {"attacks": figures})
+    keep(options, {"attacks": figures})
     print(json.dumps({"attacks": figures}, indent=2))
     return 0
 

@@ -20,12 +20,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from results import ROOT
-
 from roomproof_conformance.hooks import SHIPPED
+from tools import LIARS, ROOT
 
 PACKAGES = ("protocol/roomproof_protocol", "server/roomproof_server", "conformance/roomproof_conformance")
-LIARS = ROOT / "conformance" / "tests" / "liars"
 RED = ("fail", "warn")
 NOT_REACHABLE = 3
 STOP_SECONDS = 20.0
@@ -165,14 +163,6 @@ def source() -> str:
             if file.is_file() and "__pycache__" not in file.parts:
                 digest.update(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
-
-
-def commit() -> str | None:
-    """The commit that is checked out."""
-    said = subprocess.run(
-        ["git", "rev-parse", "--verify", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return said.stdout.strip() or None
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

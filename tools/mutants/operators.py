@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from spread import spread
+from tools.support.spread import spread
 
 Change = tuple[ast.AST, int, int, str]
 """Of which node, which bytes, become what."""

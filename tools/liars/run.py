@@ -1,22 +1,25 @@
 """Judge the kit by its liars and keep the figures: docs/results/liars.json, and the page that is made from it.
 
-python tools/liars.py [--full all|none|1/5] [--jobs N]    # the long form: `make liars`
-python tools/liars.py --page [--check]                    # only the page; with --check exit 1 when it is not current
+python -m tools.liars.run [--full all|none|1/5] [--jobs N]    # the long form: `make liars`
+python -m tools.liars.run --ci [...]                          # the same, and nothing is kept: `make liars-ci`
+python -m tools.liars.run --page [--check]                    # only the page; exit 1 when it is not current
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from results import RESULTS, ROOT, made, write
+from tools import LIARS, RESULTS
+from tools.support.results import made, write
 
-LIARS = ROOT / "conformance" / "tests" / "liars"
 INTRODUCTION = """\
 # The kit judged by liars
 
@@ -52,16 +55,29 @@ def _row(row: Mapping[str, Any]) -> str:
     return f"| `{row['name']}` | {row['how']} | {row['requirement']} ({row['level']}) | {caught} | {unrelated} |"
 
 
+@contextmanager
+def nursery(folder: Path) -> Generator[dict[str, str]]:
+    """A nursery for the liars' servers (see its module); the environment in which they use it."""
+    socket = folder / "nursery"
+    command = [sys.executable, str(LIARS / "nursery.py"), str(socket)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # ends with its input
+        assert process.stdout is not None
+        if process.stdout.readline() != b"ready\n":
+            raise RuntimeError("the liars' nursery did not start")
+        yield {**os.environ, "ROOMPROOF_NURSERY": str(socket)}
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run, keep, draw; the exit code of the selftest, or of the check of the page."""
     if arguments[:1] == ["--page"]:
         return made("liars", page, arguments[1:])
-    with tempfile.TemporaryDirectory() as folder:
-        kept = Path(folder) / "liars.json"
+    keep = arguments[:1] != ["--ci"]
+    with tempfile.TemporaryDirectory() as name, nursery(Path(name)) as environment:
+        kept = Path(name) / "liars.json"
         program = Path(sys.executable).parent / "roomproof"
-        command = [str(program), "selftest", str(LIARS), "--json", str(kept), *arguments]
-        done = subprocess.run(command, check=False)
-        if kept.exists():
+        command = [str(program), "selftest", str(LIARS), "--json", str(kept), *arguments[0 if keep else 1 :]]
+        done = subprocess.run(command, env=environment, check=False)
+        if keep and kept.exists():
             write(RESULTS / "liars.json", json.loads(kept.read_text()))
             made("liars", page, [])
     return done.returncode

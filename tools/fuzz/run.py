@@ -1,7 +1,7 @@
 """Fuzz the server: mutated frames through its rules, then over real sockets into a process of its own.
 
-    python tools/fuzz_server.py                     # 1,000,000 and 100,000; writes docs/results/fuzz.json
-    python tools/fuzz_server.py --frames 20000 --socket-frames 2000 --no-write
+    python -m tools.fuzz.run                     # 1,000,000 and 100,000; writes docs/results/fuzz.json
+    python -m tools.fuzz.run --frames 20000 --socket-frames 2000 --no-write
 
 The same seed gives the same frames. Exit code 1 with one line says which invariant did not hold.
 """
@@ -19,10 +19,10 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from child import HANDSHAKE, Child
-from fuzz_rules import Bug, fuzz
-from mutations import Mutator
-from results import RESULTS, write
+from tools.fuzz.mutations import Mutator
+from tools.fuzz.rules import Bug, fuzz
+from tools.support.child import HANDSHAKE, Child
+from tools.support.results import keep, write_options
 
 CLIENTS = 8
 PER_CONNECTION = 40
@@ -167,7 +167,7 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=1_000_000, help="through the rules")
     parser.add_argument("--socket-frames", type=int, default=100_000, help="over sockets")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--no-write", action="store_true", help="print the figures only")
+    write_options(parser, "fuzz")
     options = parser.parse_args()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     began = time.monotonic()
@@ -183,8 +183,7 @@ def main() -> int:
         print(f"fuzz_server: {bug}", file=sys.stderr)
         return 1
     figures = {"rules": rules, "sockets": sockets}
-    if not options.no_write:
-        write(RESULTS / "fuzz.json", figures)
+    keep(options, figures)
     print(json.dumps(figures, indent=2))
     return 0
 

@@ -1,0 +1,23 @@
+"""The project's own tools, a package for each subject. They run as modules, and none is in the wheel.
+
+| package | what it does | by |
+|--|--|--|
+| `abuse` | hostile clients: the server's memory and the delay of the others | `make abuse` |
+| `durability` | kills under load, and how the file of the store grows | `make kill store` |
+| `fuzz` | mutated frames through the server's rules and its sockets | `make fuzz` |
+| `liars` | the kit judged by its liars, and how small the proofs become | `make liars shrink` |
+| `mutants` | the kit judged by mutants of the server's source | `make mutants` |
+| `soak` | the kit under load, for hours | `make soak` |
+| `packaging` | the set-up, the pinned versions, and what is in the wheel | `make wheel constraints` |
+| `support` | what several of these need | |
+
+It must import nothing that is installed: `packaging.pin` runs on a bare Python.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "docs" / "results"
+LIARS = ROOT / "conformance" / "tests" / "liars"

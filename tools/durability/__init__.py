@@ -1,0 +1,1 @@
+"""The durable store under kills (`kill`) and under a million messages (`store_growth`)."""

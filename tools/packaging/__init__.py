@@ -1,0 +1,1 @@
+"""What is installed: set-up (make-venv), versions (`pin`), the `wheel`, and what it does alone (`standalone`)."""

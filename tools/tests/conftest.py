@@ -1,8 +1,0 @@
-"""The tools are scripts beside each other: they find one another by the folder, and so do their tests."""
-
-from __future__ import annotations
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
