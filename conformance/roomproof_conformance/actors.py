@@ -321,6 +321,10 @@ class Client:
             self.connection.resume_reading()
         return self._note("local", action="thaw")
 
+    def slow(self) -> Record:
+        """Note that it reads slowly from here on: what is asked of it comes to it late."""
+        return self._note("local", action="slow")
+
     def reset(self) -> Record:
         """Cut the TCP connection with RST."""
         record = self._note("local", action="reset")

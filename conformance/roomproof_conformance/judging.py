@@ -12,6 +12,7 @@ from . import judges
 from .clock import LATE
 from .judges import evaluate, judge_named
 from .judges.base import noise_of
+from .judges.presumed import PRESUMED
 from .transcript import Record, Transcript
 from .verdicts import Conclusion, Judged, Reason, Verdict, conclude
 
@@ -53,7 +54,32 @@ def judge_statements(transcript: Transcript) -> list[Judged]:
         for s in statements(transcript)
     ]
     late = _let_go_for_our_lag(records, noise) or _hello_too_late(records)
-    return [_excused(judged, late) for judged in found] if late else found
+    if late:
+        found = [_excused(judged, late) for judged in found]
+    return found if all(judged.finding.outcome == "holds" for judged in found) else _presuming(found, records, noise)
+
+
+def _presuming(found: list[Judged], records: Sequence[Record], noise: float) -> list[Judged]:
+    """The same, where something broke that every case presumes and another row judges: what did not hold is no finding
+    of its own then, but given that it never was."""
+    for presumption, row in PRESUMED:
+        finding = evaluate(presumption(), records, noise)
+        if finding.outcome == "broken":
+            why = f"{finding.seen}, which {row} judges"
+            found = [judged if _same_area(judged.check, row) else _not_given(judged, why) for judged in found]
+    return found
+
+
+def _same_area(check: str, row: str) -> bool:
+    return check.partition("-")[0] == row.partition("-")[0]
+
+
+def _not_given(judged: Judged, why: str) -> Judged:
+    finding = judged.finding
+    if finding.outcome not in ("broken", "unclear"):
+        return judged
+    finding = replace(finding, outcome="broken", seen=f"{finding.seen}; {why}")
+    return replace(judged, role="given", finding=finding)
 
 
 def _let_go_for_our_lag(records: Sequence[Record], noise: float) -> str:

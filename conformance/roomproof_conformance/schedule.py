@@ -144,9 +144,7 @@ class Scheduler:
             except (
                 Exception
             ) as error:  # whatever a scenario does wrong is a verdict about the kit, never a crash of the run
-                where = traceback.extract_tb(error.__traceback__)[-1]
-                text = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
-                crash = Conclusion(Verdict.KIT_ERROR, Reason.CRASH, text)
+                crash = _crashed(error)
             finally:
                 self.lag.unwatch(case.watch)
                 with suppress(OSError):
@@ -158,11 +156,20 @@ class Scheduler:
         checks = [check.id for check in scenario.checks]
         # In a thread: judging a long transcript must not make the kit deaf to its other cases. In one, for more of them
         # would only take the interpreter from the loop.
-        conclusions, watched = await asyncio.get_running_loop().run_in_executor(
-            _JUDGING,
-            lambda: (judge_case(case.transcript, checks, self.level), watch_case(self.watches, case.transcript)),
-        )
+        conclusions, watched = await asyncio.get_running_loop().run_in_executor(_JUDGING, self._judge, case, checks)
         return Outcome(scenario, conclusions, case, seconds, number, watched)
+
+    def _judge(self, case: Case, checks: list[str]) -> tuple[dict[str, Conclusion], dict[str, Finding]]:
+        try:
+            return judge_case(case.transcript, checks, self.level), watch_case(self.watches, case.transcript)
+        except Exception as error:  # as above
+            return dict.fromkeys(checks, _crashed(error)), {}
+
+
+def _crashed(error: Exception) -> Conclusion:
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    text = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
+    return Conclusion(Verdict.KIT_ERROR, Reason.CRASH, text)
 
 
 async def _within(limit: float, scenario: Scenario, case: Case) -> None:

@@ -9,7 +9,7 @@ from copy import deepcopy
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar
 
-from roomproof_conformance.transcript import Record, RecordKind
+from roomproof_conformance.transcript import RECORD_KINDS, Record, RecordKind
 from roomproof_conformance.verdicts import Finding, Outcome
 
 _NAMED: dict[str, type[Judge]] = {}
@@ -106,8 +106,11 @@ def evaluate(judge: Judge, records: Sequence[Record], noise: float | None = None
     judge.noise = noise_of(records) if noise is None else noise
     # The innermost loop of every run: what `feed` does, less what is known here.
     step, decided = judge.step, None if type(judge).decided is Judge.decided else judge.decided
+    reads = RECORD_KINDS if judge.reads is None else judge.reads
     for record in records[judge.starts() :]:
         judge.last = record.t
+        if record.kind not in reads:
+            continue
         step(record)
         if decided is not None and decided():
             break

@@ -40,6 +40,7 @@ class Attempt:
     outcome: Literal["admitted", "refused", "other", "open"] = "open"
     retry_after: float | None = None
     evidence: int | None = None
+    scope: str | None = None  # of a refusal: whose rate it was
 
 
 class Attempts:
@@ -103,6 +104,7 @@ class Attempts:
             self._settle(attempt, "admitted", record)
         elif event is not None and event.kind == "rate_limited":
             self._settle(attempt, "refused", record)
+            attempt.scope = event.fields.get("scope")
             wait = event.fields.get("retry_after_ms")
             attempt.retry_after = wait / 1000 if isinstance(wait, int | float) else None
         else:
@@ -117,6 +119,12 @@ def chosen(attempts: Iterable[Attempt], ops: list[int]) -> list[Attempt]:
     """The attempts that a statement speaks of (all when it names none)."""
     wanted = set(ops)
     return [a for a in attempts if not ops or a.op in wanted]
+
+
+def standing(attempt: Attempt, attempts: Iterable[Attempt], per: float) -> list[Attempt]:
+    """Those of the attempts that were admitted and can stand in the window of one that was refused (`per` seconds)."""
+    until, since = attempt.r or attempt.s, attempt.s - per - GRAIN
+    return [a for a in attempts if a.outcome == "admitted" and a.s < until and (a.r or 0.0) > since]
 
 
 @dataclass
@@ -204,11 +212,11 @@ class MustAdmit(_Rate):
         if not mine or all(a.outcome == "open" for a in mine):
             return Finding("unclear", expected, "no attempt came to an outcome")
         users = {a.user for a in mine}
-        admitted = [a for a in attempts if a.user in users and a.outcome == "admitted" and a.r is not None]
+        theirs = [a for a in attempts if a.user in users]
         for attempt in mine:
-            if attempt.outcome != "refused" or attempt.r is None:
+            if attempt.outcome != "refused":
                 continue
-            before = [a for a in admitted if a.s < attempt.r and (a.r or 0.0) > attempt.s - self.per - GRAIN]
+            before = standing(attempt, theirs, self.per)
             if len(before) < self.allow:
                 seen = f"refused at {attempt.r:.3f} s with {len(before)} admissions that can stand in its window"
                 return Finding("broken", expected, seen, self._evidence([*before, attempt]))

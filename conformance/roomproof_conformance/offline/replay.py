@@ -419,6 +419,8 @@ def _behave(client: Client, step: Step) -> None:
             client.half_close()
         case "ignore-close":
             client.ignore_close()
+        case "slow":
+            pass
         case action:
             raise Unrepeatable(f"this version of the kit cannot repeat {action!r} (record {step.index})")
 

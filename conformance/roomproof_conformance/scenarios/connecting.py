@@ -331,14 +331,15 @@ async def unknown_members(case: Case) -> None:
         case, client, ask(client, type="join", id="j1", room=room, **forged), {"type": "joined", "re": "j1"}, "join"
     )
     text = case.text()
-    sent = ask(client, type="send", id="s1", room=room, text=text, **forged)
-    await replied(case, client, sent, {"type": "sent", "re": "s1", "epoch": {"not": "forged"}, "seq": 1}, "send")
     own = {
         "from": {"id": _welcome(case, client).fields.get("who")},
-        "seq": 1,
+        "seq": {"not": {"eq": forged["seq"]}},
         "ts": {"ge": 2},
         "epoch": {"not": "forged"},
     }
+    sent = ask(client, type="send", id="s1", room=room, text=text, **forged)
+    acknowledged = {"type": "sent", "re": "s1", "epoch": own["epoch"], "seq": own["seq"]}
+    await replied(case, client, sent, acknowledged, "send")
     await shown_as(case, witness, text, own, "the message has the server's values")
     for request in ("history", "presence", "leave"):
         asked = ask(client, type=request, id=request, room=room, **{k: v for k, v in forged.items() if k != "epoch"})

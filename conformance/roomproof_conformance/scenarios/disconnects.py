@@ -366,6 +366,7 @@ async def read_slowly(case: Case, client: Client, enough: Callable[[], bool]) ->
     assert connection is not None
     connection.pause_reading()
     await case.wait(1.0, "answers pile up")
+    client.slow()
     case.mark(f"{client.name} reads {PACE / 1e6:g} MB/s")
     begin, taken = case.watch.now(), connection.bytes_in
     async with case.parked(4.0, "reading slowly"):

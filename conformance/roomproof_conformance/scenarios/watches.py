@@ -15,6 +15,7 @@ from roomproof_conformance.judges.everywhere import (
     Unnumbered,
     well_formed,
 )
+from roomproof_conformance.judges.presumed import PRESUMED
 
 watch("DISC-4.every-close")(ListedCloses)
 watch("ERR-9.server-frames")(Faultless)
@@ -22,6 +23,9 @@ watch("HIST-7.everywhere", needs="numbering")(ReplaysEqual)
 watch("MSG-15.everywhere")(OwnMids)
 watch("PRES-4.everywhere")(Unnumbered)
 watch("ROOM-6.everywhere", needs="native")(LeftIsLeft)
+
+for presumption, presumed_row in PRESUMED:
+    watch(f"{presumed_row}.presumed")(presumption)
 
 FORMS = {
     "welcome": "CONN-7",
