@@ -15,6 +15,7 @@ import sys
 import time
 import venv
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tools import ROOT
@@ -99,12 +100,12 @@ def _seconds(command: Sequence[str | Path]) -> tuple[float, float]:
     return time.perf_counter() - began, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def check_kit(home: Path) -> str:
+def check_kit(home: Path, name: str = "own") -> str:
     """Judge the reference server, which runs from the environment at hand, with the kit at `home`; the counts."""
     server = [sys.executable, "-m", "roomproof_server.hook"]
-    hooks = SCRATCH / "hooks.json"  # JSON is YAML
+    hooks = SCRATCH / f"hooks-{name}.json"  # JSON is YAML
     hooks.write_text(json.dumps({"hooks": 1, "start": server, "path": "/ws"}), encoding="utf-8")
-    report = SCRATCH / "report.json"
+    report = SCRATCH / f"report-{name}.json"
     run([home / "bin" / "roomproof", "--hooks", hooks, "--quick", "--json", report], INCONCLUSIVE)
     counts: Mapping[str, int] = json.loads(report.read_text(encoding="utf-8"))["counts"]
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
@@ -112,25 +113,21 @@ def check_kit(home: Path) -> str:
 
 def check_pythons(wheel: Path) -> list[str]:
     """Run the kit and its unit tests on each other Python of the range that is here; a line for each of the range."""
-    own = f"{sys.version_info.major}.{sys.version_info.minor}"
-    lines = []
-    for version in PYTHONS:
-        python = None if version == own else find_python(version)
-        if version == own:
-            lines.append(f"Python {version}: this one; its unit tests are `make test`")
-        elif python is None:
-            lines.append(f"Python {version}: not here; only pyright, ruff and vermin have looked (make types lint)")
-        else:
-            lines.append(f"Python {version}: {_on(python, version, wheel)}")
-    return lines
+    with ThreadPoolExecutor(2) as pool:  # each mostly waits for processes
+        return list(pool.map(lambda version: f"Python {version}: {_on(version, wheel)}", PYTHONS))
 
 
-def _on(python: Path, version: str, wheel: Path) -> str:
+def _on(version: str, wheel: Path) -> str:
+    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return "this one; its unit tests are `make test`"
+    python = find_python(version)
+    if python is None:
+        return "not here; only pyright, ruff and vermin have looked (make types lint)"
     home = SCRATCH / f"python{version}"
     run([python, "-m", "venv", "--clear", "--without-pip", home])
     install(home, wheel)
     check_distributions(home)
-    judged = check_kit(home)
+    judged = check_kit(home, version)
     install(home, f"{wheel}[server]", *FOR_TESTS)
     left_out = [f"--ignore-glob=*/{name}" for name in NOT_UNIT]
     tests = run([home / "bin" / "python", "-m", "pytest", "-q", *left_out, *UNIT_TESTS])
