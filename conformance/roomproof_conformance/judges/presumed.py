@@ -22,7 +22,7 @@ RAW = None
 
 @dataclass
 class AnsweredIsAlive(Everywhere):
-    """Who answers every Ping, reads, and does all else that a client does by itself is not closed for its silence.
+    """Who answers every Ping that it is sent and reads is not closed for its silence.
 
     The kit's clients answer Pings at once, without a record of it. Left out: those that were told not to or to read
     slowly, that send Pongs or raw bytes of their own, and times in which the kit itself was late.
@@ -51,8 +51,9 @@ class AnsweredIsAlive(Everywhere):
         beat, conn = self._beat, record.conn
         if beat is None or record.data["by"] != "server" or record.data.get("code") != beat["code"]:
             return
-        if conn in self._asked - self._odd and self.noise < beat["timeout"] / 3:
-            self.violated(f"{conn} answered every Ping and was closed {beat['code']}", record.index)
+        if conn not in self._odd and self.noise < beat["timeout"] / 3:
+            asked = "answered every Ping" if conn in self._asked else "was never sent a Ping"
+            self.violated(f"{conn} {asked} and was closed {beat['code']}", record.index)
 
 
 @dataclass

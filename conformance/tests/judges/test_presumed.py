@@ -49,6 +49,12 @@ def test_what_else_may_be_the_reason(odd: Callable[[Script], int]) -> None:
     assert asked_and_closed(script).judged(AnsweredIsAlive()).outcome == "holds"
 
 
+def test_who_was_never_asked_cannot_have_been_silent() -> None:
+    script = begun()
+    script.end(2.0, "a", code=4001)
+    assert "never sent a Ping" in script.judged(AnsweredIsAlive()).seen
+
+
 def refused(script: Script, t: float, text: str, scope: str = "user") -> None:
     op = script.send(t, "a", text)
     event = script.event(t + 0.01, "a", "rate_limited", ref="q", scope=scope)
