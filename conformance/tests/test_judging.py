@@ -81,11 +81,11 @@ def test_a_client_closed_for_the_kits_own_lag_proves_nothing() -> None:
     def found(noise: float) -> Verdict:
         script = Script()
         script.transcript.records.clear()
-        script.add(0.0, "", "case", checks=["X-1.a"], heartbeat={"timeout": 1.0, "code": 4001})
+        script.add(0.0, "", "case", checks=["BEAT-5.a"], heartbeat={"timeout": 1.0, "code": 4001})
         script.add(0.1, "", "noise", seconds=noise)
         script.end(3.0, "a", code=4001)
-        state(script, Arrives("a", {"text": "x"}))
-        return judge_case(script.transcript, ["X-1.a"], lambda _: "MUST")["X-1.a"].verdict
+        state(script, Arrives("a", {"text": "x"}), "BEAT-5.a")
+        return judge_case(script.transcript, ["BEAT-5.a"], lambda _: "MUST")["BEAT-5.a"].verdict
 
     assert found(0.1) is Verdict.FAIL
     assert found(1.5) is Verdict.INCONCLUSIVE
