@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from roomproof_conformance.actors import Client
@@ -15,6 +16,9 @@ REPLY = {"tree": {"members": {"re": {"exists": True}}}}
 """Every reply carries `re`, be it null; nothing else does."""
 
 ERROR = {"tree": {"type": "error"}}
+
+_ID = re.compile(r'"id":\s*"([\w.-]{1,8})"')
+"""An id as scenarios write them; one that is itself what is tried is longer, or stranger."""
 
 
 def ask(client: Client, /, **members: Any) -> Record:
@@ -44,9 +48,24 @@ async def replied(
 async def series(
     case: Case, client: Client, frames: dict[str, str], where: dict[str, Any], *, check: str | None = None
 ) -> None:
-    """Each frame, written when the one before was answered, gets a reply like `where`; the names say what they are."""
+    """Each frame, written when the one before was answered, gets a reply like `where`; the names say what they are.
+
+    Their ids, spelled alike in all, are made different: whether an id may come twice is another question (CONN-11).
+    """
     for name, frame in frames.items():
-        await replied(case, client, client.raw_text(frame), where, f"{name}: the answer", check=check)
+        ids = {old: f"{old}-{len(case.transcript)}" for old in _ID.findall(frame)}
+        own = {**where, "re": _renamed(where["re"], ids)} if "re" in where else where
+        await replied(case, client, client.raw_text(_with_ids(frame, ids)), own, f"{name}: the answer", check=check)
+
+
+def _with_ids(frame: str, ids: dict[str, str]) -> str:
+    return _ID.sub(lambda found: found[0].replace(found[1], ids[found[1]]), frame)
+
+
+def _renamed(pattern: Any, ids: dict[str, str]) -> Any:
+    if isinstance(pattern, dict):
+        return {key: [_renamed(one, ids) for one in value] if key == "in" else value for key, value in pattern.items()}
+    return ids.get(pattern, pattern) if isinstance(pattern, str) else pattern
 
 
 async def turned_away(
