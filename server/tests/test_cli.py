@@ -132,11 +132,12 @@ async def test_an_address_that_cannot_be_listened_on() -> None:
     await taken.wait_closed()
 
 
-def test_a_missing_package_is_named_in_one_line() -> None:
-    code = "import sys; sys.modules['click'] = None; from roomproof_server.entry import main; main()"
+@pytest.mark.parametrize("package", ["click", "prometheus_client"])
+def test_a_missing_package_is_named_in_one_line(package: str) -> None:
+    code = f"import sys; sys.modules['{package}'] = None; from roomproof_server.entry import main; main()"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False)
     assert ran.returncode == 2
-    assert ran.stderr == "roomproof-server needs click: pip install 'roomproof[server]'\n"
+    assert ran.stderr == f"roomproof-server needs {package}: pip install 'roomproof[server]'\n"
 
 
 def test_a_second_signal_ends_it_at_once(start: Any) -> None:
