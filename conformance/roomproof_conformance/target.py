@@ -123,14 +123,16 @@ class Target:
         `own`: it serves one case alone, so that no limit per address can be another case's doing.
         """
         beat, limit = self.claims.heartbeat, self.claims.rate_limit
-        quota = limit is not None and limit.scope == "user" and limit.model == "window" and limit.allow and limit.per
+        windowed = limit if limit and limit.scope == "user" and limit.model == "window" else None
         return {
             "target": self.name,
             "dialect": self.dialect.name,
             "capabilities": sorted(self.capabilities),
             "guarded": self.claims.connections.per_address is not None and not own,
             "heartbeat": {"timeout": beat.timeout, "code": beat.code} if beat and beat.timeout and beat.code else None,
-            "quota": {"allow": limit.allow, "per": limit.per} if limit and quota else None,
+            "quota": {"allow": windowed.allow, "per": windowed.per}
+            if windowed and windowed.allow and windowed.per
+            else None,
             "settings": dict(self.process.settings) if self.process else None,
             "run": self.names.run,
             "wall": clock.wall(),

@@ -73,10 +73,11 @@ class QuotaIsGranted(Everywhere):
             self._attempts.step(record)
 
     def end(self) -> Finding:
-        for attempt in self._attempts.all:
-            if self._quota is None or attempt.outcome != "refused" or attempt.scope not in (None, "user"):
-                continue
-            self._looked += 1
+        if self._quota is None:
+            return super().end()
+        refused = [a for a in self._attempts.all if a.outcome == "refused" and a.scope in (None, "user")]
+        self._looked = len(refused)
+        for attempt in refused:
             own = [a for a in self._attempts.all if a.user == attempt.user]
             before = standing(attempt, own, self._quota["per"])
             if len(before) < self._quota["allow"]:

@@ -420,7 +420,7 @@ def _behave(client: Client, step: Step) -> None:
         case "ignore-close":
             client.ignore_close()
         case "slow":
-            pass
+            client.slow()
         case action:
             raise Unrepeatable(f"this version of the kit cannot repeat {action!r} (record {step.index})")
 

@@ -364,9 +364,9 @@ async def read_slowly(case: Case, client: Client, enough: Callable[[], bool]) ->
     """
     connection = client.connection
     assert connection is not None
+    client.slow()
     connection.pause_reading()
     await case.wait(1.0, "answers pile up")
-    client.slow()
     case.mark(f"{client.name} reads {PACE / 1e6:g} MB/s")
     begin, taken = case.watch.now(), connection.bytes_in
     async with case.parked(4.0, "reading slowly"):

@@ -36,11 +36,12 @@ async def reset(case: Case) -> None:
     again = {"tree": {"already": True, "recovered": False, "reason": "epoch_changed"}}
     await case.answered(third.join(room, after=position), again, check="ROOM-12.rejoin")
     # Those who have not joined again may speak, and must not hear.
-    sent = [third.send(room), second.send(room)]
-    for op in sent:
-        await case.answered(op, check="ROOM-12.membership", says=f"{op.client.name} is still a member")
+    said_since = [
+        await case.answered(client.send(room), check="ROOM-12.membership", says=f"{client.name} is still a member")
+        for client in (third, second)
+    ]
     await case.answered(second.begin("presence", room=room), listed(*members), check="ROOM-12.membership")
-    current = {"tree": {"already": True, "head": max(op.field("seq") for op in sent)}}
+    current = {"tree": {"already": True, "head": said_since[-1].field("seq")}}
     await case.answered(first.join(room), current, check="ROOM-12.rejoin")
     heard = await case.answered(third.send(room), role="given")
     await case.delivered(heard, [first, third])

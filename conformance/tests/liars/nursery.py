@@ -8,6 +8,7 @@ otherwise, and the kit starts thousands in a table of liars. It must not know wh
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import random
 import runpy
@@ -25,6 +26,7 @@ from typing import NoReturn
 HERE = Path(__file__).resolve().parent
 PROGRAMS = {"serve": "serve.py", "node": "node.py"}
 """Programs beside this file; `hook` is the reference's own hook."""
+NEEDED = ("faults", "serve", "roomproof_server.hook", "roomproof_server.run", "roomproof_server.engine.sqlite")
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -42,12 +44,8 @@ def run(arguments: Sequence[str]) -> None:
 
 def prepare() -> None:
     """Import and compile what nearly every program needs."""
-    import faults  # noqa: F401
-    import serve  # noqa: F401
-
-    import roomproof_server.engine.sqlite
-    import roomproof_server.hook
-    import roomproof_server.run  # noqa: F401
+    for name in NEEDED:
+        importlib.import_module(name)
     from roomproof_protocol import check_request, client_types
 
     for type_ in client_types():
@@ -78,8 +76,8 @@ class Nursery:
         while True:
             ready = {key.fileobj for key, _ in self._selector.select()}
             # Who was killed goes before who comes: the new one may want the same port.
-            for client in ready & self._children.keys():
-                self._heard(client)  # type: ignore[arg-type]  # its keys are sockets
+            for client in [client for client in self._children if client in ready]:
+                self._heard(client)
             if self._woken in ready:
                 self._woken.recv(4096)
                 self._reap()

@@ -1,8 +1,8 @@
 """Start one of the liars' programs: by the nursery where there is one, by itself otherwise.
 
-`start.py PROGRAM [ARGUMENT]` has PROGRAM of `nursery.PROGRAMS`. With ROOMPROOF_NURSERY (a socket) the nursery forks a
-process that has imported everything already; this one stands for it: passes on signals, ends as it ends, and takes it
-along when it is killed. Only what starts in a hundredth of a second is imported here.
+`start.py PROGRAM [ARGUMENT]` has a PROGRAM that `nursery.run` knows. With ROOMPROOF_NURSERY (a socket) the nursery
+forks a process that has imported everything already; this one stands for it: passes on signals, ends as it ends, and
+takes it along when it is killed. Only what starts in a hundredth of a second is imported here.
 """
 
 from __future__ import annotations
@@ -26,8 +26,12 @@ def by_nursery(path: str, arguments: list[str]) -> int:
     """Have the nursery at `path` run the program, and stand for it; its wait status."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as nursery:
         nursery.connect(path)
+
+        def pass_on(number: int, _: object) -> None:
+            nursery.send(bytes([number]))
+
         for number in PASSED_ON:
-            signal.signal(number, lambda number, _: nursery.send(bytes([number])) and None)
+            signal.signal(number, pass_on)
         words = [os.getcwd(), *arguments, "", *(f"{name}={value}" for name, value in os.environ.items())]
         fds = array("i", (0, 1, 2))
         nursery.sendmsg(["\0".join(words).encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])

@@ -14,7 +14,13 @@ BANNER = "Connection lost; what you write is kept."
 async def offline(someone: Any) -> None:
     """Chromium's switch: the open socket stalls, it is not closed. The page must notice by itself (BEAT-3)."""
     await someone.context.set_offline(True)
+    await lost(someone)
+
+
+async def lost(someone: Any) -> None:
+    """The page says so, and offers to try at once."""
     await expect(someone.tab.locator("#status")).to_have_text(BANNER)
+    await expect(someone.tab.get_by_role("button", name="Try now")).to_be_visible()
 
 
 async def hurry(someone: Any) -> None:
@@ -85,7 +91,7 @@ async def test_the_server_restarts_under_both(house: Any, person: Any) -> None:
     await expect(bob.said).to_have_text(["in the old life"])
     await house.close()
     for someone in (ann, bob):
-        await expect(someone.tab.locator("#status")).to_have_text(BANNER)
+        await lost(someone)
     await ann.say("written meanwhile")
     await house.open()
     for someone in (ann, bob):
