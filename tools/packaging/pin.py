@@ -25,14 +25,15 @@ HEADER = """\
 
 
 def resolve() -> dict[str, str]:
-    """Return name -> version of all that the project, its extras and its dev group need.
+    """Return name -> version of all that the project, its extras and its groups need.
 
     Raises subprocess.CalledProcessError when pip finds no set of versions; pip has said why.
     """
     venv.create(SCRATCH, clear=True, with_pip=True)
     install: list[str | Path] = [SCRATCH / "bin" / "python", "-m", "pip", "-qq", "install"]
     subprocess.run([*install, "--upgrade", "pip"], check=True)
-    wanted = ["--group", "dev", "--editable", ".[server,load]"]
+    groups = [word for name in ("dev", "docs", "bench") for word in ("--group", name)]
+    wanted = [*groups, "--editable", ".[server,load]"]
     command = [*install, "--dry-run", "--ignore-installed", "--report", "-", *wanted]
     report = json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout)
     found = (item["metadata"] for item in report["install"])
