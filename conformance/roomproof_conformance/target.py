@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import clock
@@ -15,6 +15,7 @@ from .dialects import Claims, Dialect, Session
 
 if TYPE_CHECKING:
     from .case import Case
+    from .faulting import Faults
     from .hooks import Process
 
 DEFAULT_CONNECTIONS = 200
@@ -82,7 +83,7 @@ class TargetError(Exception):
 
 
 class Target:
-    """One server at one address; several may be started for one run."""
+    """One server at one address, or one service of several nodes; several may be started for one run."""
 
     def __init__(
         self,
@@ -93,21 +94,24 @@ class Target:
         scale: float = 1.0,
         progress: Progress | None = None,
         process: Process | None = None,
+        more: Iterable[str] = (),
     ) -> None:
         self.base = base
+        self.nodes = (base, *more)
         self.dialect = dialect
         self.name = name or base
         self.patience = 5.0 * scale
         self.progress: Progress = progress or Quiet()
         self.process = process
+        self.faults: Faults | None = None  # where there is a hook file
         self.ready: Callable[[], Awaitable[None]] | None = None  # waits for a process that was started again
         self.names = Names()
         self.advertised: Mapping[str, Any] = {}
         self.claims: Claims = dialect.claims_for({})
 
-    def address(self, session: Session) -> str:
-        """The URL for one client."""
-        return session.address(self.base)
+    def address(self, session: Session, node: int = 0) -> str:
+        """The URL for one client, of a node counted from 0."""
+        return session.address(self.nodes[node])
 
     def session(self, *, nick: str, room: str | None, variables: Mapping[str, Any]) -> Session:
         return Session(self.dialect, nick=nick, room=room, variables=dict(variables), fresh=self.names.fresh)
@@ -135,6 +139,7 @@ class Target:
             else None,
             "settings": dict(self.process.settings) if self.process else None,
             "run": self.names.run,
+            **({"nodes": len(self.nodes)} if len(self.nodes) > 1 else {}),
             "wall": clock.wall(),
         }
 

@@ -89,7 +89,12 @@ def plan_from(config: pytest.Config) -> tuple[Plan, KnownChecks]:
         raise pytest.UsageError(f"--target {target!r}: expected ws://host:port/path or wss://host:port/path")
     names = ("dialect", "hooks", "timers", "jobs", "quick", "longest", "scale", "known_failing", "known_flaky")
     options = {name: config.getoption(name) for name in names}
-    options |= {"url": target, "wanted": tuple(config.getoption("wanted") or ()), "only": (), "skip": ()}
+    options |= {
+        "urls": (target,) if target else (),
+        "wanted": tuple(config.getoption("wanted") or ()),
+        "only": (),
+        "skip": (),
+    }
     try:
         return make_plan(options), known_failures(options)
     except (DialectError, HookError, ValueError) as error:
