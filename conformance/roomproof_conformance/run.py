@@ -307,10 +307,12 @@ class Runner:
         case = Case(_SANITY, target, Slots(1))
         try:
             room = case.room()
-            one = await case.member(room)
             if learn:
+                one = await case.member(room)
                 target.learn(one.session)
-            two = await case.member(room)
+                two = await case.member(room)
+            else:
+                one, two = await case.members(room, 2)
             op = await case.say(one, room)
             heard = Arrives(two.name, {"kind": "message", "text": op.text}, op.index, at_least=True)
             await case.must(heard, f"{two.name} hears {one.name}")
