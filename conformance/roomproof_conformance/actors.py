@@ -119,6 +119,7 @@ class Client:
         self.heartbeat_reactions = True
         self.keepalive = True
         self._frozen = False
+        self._flooded = False
         self._assembler = MessageAssembler()
         self._running: list[Op] = []
         self._early: list[tuple[int, Event]] | None = []
@@ -352,6 +353,8 @@ class Client:
     # -- what comes in ------------------------------------------------------------------------------
 
     def frame_received(self, frame: Frame) -> None:
+        if self._flooded or not self._room_for(len(frame.payload)):
+            return
         extra: dict[str, Any] = {}
         if frame.opcode == 8:
             extra = {"code": frame.close_code, "reason": frame.close_reason}
@@ -370,7 +373,22 @@ class Client:
         elif message is not None:
             self._message(message, record)
 
+    def _room_for(self, size: int) -> bool:
+        """Whether what came may be kept; a server that writes without end is cut off, and the transcript says so."""
+        allowance = self.case.allowance
+        if not self._flooded and not allowance.take(size):
+            self._flooded = True
+            kept = (
+                f"{allowance.taken / 2**20:.0f} MiB were kept of this case, {self.case.target.kept.taken / 2**20:.0f}"
+            )
+            self.note("local", action="flooded", says=f"{kept} MiB of this run, and no more is read from {self.name}")
+            if self.connection is not None:
+                self.connection.abort()
+        return not self._flooded
+
     def fault_received(self, fault: Fault) -> None:
+        if self._flooded:
+            return
         self.note("fault", name=fault.name, detail=fault.detail, **payload_fields(fault.data, keep=256))
 
     def connection_ended(self, end: End) -> None:
@@ -391,10 +409,20 @@ class Client:
         self.note("end", how=end.how, code=end.code, reason=end.reason, clean=end.clean, by=end.by)
 
     def _message(self, message: Message, frame: Record) -> None:
+        if message.omitted:
+            whole = len(message.payload) + message.omitted
+            cut = Event(
+                "unclassified", {}, None, f"a message of {whole} bytes, of which {len(message.payload)} were kept"
+            )
+            self.note("event", frame=frame.index, **cut.as_json())
+            return
         payload: str | bytes = message.payload
         if message.text:
             payload = message.payload.decode("utf-8", "replace")
-        for event in self.session.receive(payload, now=frame.t):
+        events = self.session.receive(payload, now=frame.t)
+        for event in events:
+            if not self._room_for(len(message.payload) // len(events)):
+                return
             record = self.note("event", frame=frame.index, **event.as_json())
             if event.kind == "message" and event.text is not None:
                 self.heard.setdefault(event.text, record.index)

@@ -12,8 +12,9 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mappi
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import clock
+from . import bounds, clock
 from .actors import Client, Op
+from .bounds import Allowance
 from .clock import LATE, Bell, Slots, Stopwatch
 from .judges import Absent, Arrives, Ends, History, Judge, Opens, Order, Replied, Stays
 from .judges.base import shown
@@ -39,7 +40,10 @@ class Stop(Exception):
 class Case(Serving):
     """One run of one scenario against one target."""
 
-    def __init__(self, scenario: Scenario, target: Target, slots: Slots, *, number: int = 1) -> None:
+    def __init__(
+        self, scenario: Scenario, target: Target, slots: Slots, *, number: int = 1, most: int = bounds.CASE
+    ) -> None:
+        """`most` is in bytes: how much is kept of what the target writes."""
         self.scenario = scenario
         self.target = target
         self.number = number
@@ -48,6 +52,7 @@ class Case(Serving):
         self.bell = Bell()
         self.clients: list[Client] = []
         self.patience = target.patience
+        self.allowance = Allowance(most, target.kept)
         self._slots = slots
         self._users: dict[str, str] = {}  # label of a user, and the nick
         self._credentials: dict[str, dict[str, Any]] = {}

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from . import clock
 from .clock import pause
 
 SHIPPED = Path(__file__).parent / "shipped_hooks"
@@ -29,6 +30,12 @@ TOKENS = 2
 """How many tokens are made at the same time: more would starve the cases that are under way."""
 POLL = 0.1
 """Seconds between two looks whether a further node listens."""
+OUTPUT = 64 * 2**10
+"""Bytes of the beginning, and of the end, of what a server prints."""
+OUTPUT_MOST = 8 * 2**20
+"""Bytes of it that may lie on the disk before it is cut."""
+TRIM_EVERY = 0.25
+"""Seconds between two looks at its size."""
 
 
 class HookError(Exception):
@@ -139,6 +146,8 @@ class Process:
     _child: asyncio.subprocess.Process | None = field(default=None, repr=False)
     _tokens: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TOKENS), repr=False)
     _nodes: list[Process] = field(default_factory=list, repr=False)
+    _begin: bytes = field(default=b"", repr=False)  # of output that was cut
+    _trimmer: asyncio.Task[None] | None = field(default=None, repr=False)
 
     @property
     def pid(self) -> int | None:
@@ -183,6 +192,8 @@ class Process:
                 )
         except OSError as error:
             raise HookError(f"{self.hooks.path}: start: cannot run {command[0]!r}: {error.strerror}") from None
+        if self._trimmer is None or self._trimmer.done():
+            self._trimmer = asyncio.create_task(clock.every(TRIM_EVERY, self.trim))
 
     async def token(self, claims: Mapping[str, Any]) -> str:
         """A token with these claims from the token hook. Raises HookError when it gives none."""
@@ -250,7 +261,7 @@ class Process:
 
     def cannot_set(self) -> frozenset[str]:
         """Settings that the server named on its first line of output as beyond it."""
-        first = self.output()[:65536].partition("\n")[0]
+        first = self.output().partition("\n")[0]
         with contextlib.suppress(ValueError, AttributeError):
             return frozenset(json.loads(first).get("cannot_set", ()))
         return frozenset()
@@ -261,11 +272,27 @@ class Process:
         return " | ".join(line.strip() for line in last if line.strip())
 
     def output(self) -> str:
-        """What the server has printed so far, both streams."""
+        """What the server has printed so far, both streams; of much its beginning and its end."""
         try:
-            return (self.folder / "output.txt").read_text(errors="replace")
+            with (self.folder / "output.txt").open("rb") as file:
+                begin = self._begin or file.read(OUTPUT)
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0 if self._begin else len(begin), size - OUTPUT))
+                end = file.read(OUTPUT)
         except OSError:
             return ""
+        cut = b"\n[...]\n" if self._begin or size > len(begin) + len(end) else b""
+        return (begin + cut + end).decode(errors="replace")
+
+    def trim(self) -> bool:
+        """Cut output that has grown too large; False when no more can come."""
+        file = self.folder / "output.txt"
+        with contextlib.suppress(OSError):
+            if file.stat().st_size > OUTPUT_MOST:
+                with file.open("rb") as beginning:
+                    self._begin = self._begin or beginning.read(OUTPUT)
+                os.truncate(file, 0)
+        return self.running
 
     async def stop(self) -> int | None:
         """End it by its stop signal, then by SIGKILL to the whole group; its exit code."""
@@ -283,6 +310,8 @@ class Process:
         if self._child is None:
             return None
         self._to_group(signal.SIGKILL)
+        if self._trimmer is not None:
+            self._trimmer.cancel()
         return await self._child.wait()
 
     def kill_now(self) -> None:

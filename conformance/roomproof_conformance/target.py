@@ -14,6 +14,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import clock
+from .bounds import RUN, Allowance
 from .dialects import Claims, Dialect, Session
 
 if TYPE_CHECKING:
@@ -113,13 +114,16 @@ class Target:
         scale: float = 1.0,
         progress: Progress | None = None,
         process: Process | None = None,
+        kept: Allowance | None = None,
     ) -> None:
+        """`kept` bounds what is kept of everything that this and other targets of a run write."""
         self.base = base
         self.dialect = dialect
         self.name = name or base
         self.patience = 5.0 * scale
         self.progress: Progress = progress or Quiet()
         self.process = process
+        self.kept = kept or Allowance(RUN)
         self.ready: Callable[[], Awaitable[None]] | None = None  # waits for a process that was started again
         self.names = Names()
         self.advertised: Mapping[str, Any] = {}

@@ -106,6 +106,7 @@ class Sizes:
 class Connections:
     per_address: int | None = None
     per_user: int | None = None
+    burst: int | None = None  # frames that one connection may write at once, and not many more after it
 
 
 @dataclass(frozen=True, slots=True)

@@ -284,7 +284,11 @@ async def others_go_on(case: Case) -> None:
     bytes_limit = case.claims.rate_limit if "slowed_bytes" in case.target.capabilities else None
     if bytes_limit is not None:  # half of what passes at once, for what stands around the text
         each = max(1, (bytes_limit.capacity or bytes_limit.allow or size) // (2 * size))
-    newcomers = bytes_limit is not None or (limit is not None and limit.scope in ("user", "connection"))
+    frames = case.claims.connections.burst
+    each = min(each, frames - 10) if frames else each  # who comes in says a few things before
+    newcomers = (
+        frames is not None or bytes_limit is not None or (limit is not None and limit.scope in ("user", "connection"))
+    )
     begin, addressed = case.watch.now(), 0
     while addressed < KERNEL // 2 and case.watch.now() < begin + 4.0:
         if newcomers:
