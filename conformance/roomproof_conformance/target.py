@@ -81,6 +81,14 @@ class TargetError(Exception):
     """The target cannot be judged at all: one clear line (what, where, what to do)."""
 
 
+class StartError(TargetError):
+    """A server that the kit has started ended, or lets no two clients talk; `state` says which, in words."""
+
+    def __init__(self, line: str, state: str) -> None:
+        super().__init__(line)
+        self.state = state
+
+
 class Target:
     """One server at one address; several may be started for one run."""
 
