@@ -45,7 +45,9 @@ if TYPE_CHECKING:
 ENDED = "ended"
 """How the state of a server begins that has ended by itself (`StartError`)."""
 EXCEPTION = re.compile(r"^[\w.]*(?:Error|Exception|Exit|Fault|Interrupt|panic)\b.*", re.MULTILINE)
-TRACEBACK = re.compile(r"^([ \t|+]*)Traceback \(most recent call last\):\n((?:\1[ \t]+.*\n|[ \t|+]*\n)+)\1(\S.*)", re.MULTILINE)
+TRACEBACK = re.compile(
+    r"^([ \t|+]*)Traceback \(most recent call last\):\n((?:\1[ \t]+.*\n|[ \t|+]*\n)+)\1(\S.*)", re.MULTILINE
+)
 LONGEST = 300
 """Letters of an exception."""
 

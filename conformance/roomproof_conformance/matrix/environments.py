@@ -54,7 +54,9 @@ def versions(python: Path | None) -> list[str]:
     """Names and versions of the packages of an environment, sorted; those of the kit's own are not its server's."""
     if python is None:
         return []
-    found = (path.name.removesuffix(".dist-info") for path in python.parent.parent.glob("lib/*/site-packages/*.dist-info"))
+    found = (
+        path.name.removesuffix(".dist-info") for path in python.parent.parent.glob("lib/*/site-packages/*.dist-info")
+    )
     return sorted((" ".join(name.rsplit("-", 1)) for name in found), key=str.lower)
 
 

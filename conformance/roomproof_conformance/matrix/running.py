@@ -42,7 +42,9 @@ class Watching(Protocol):
 class Judging:
     """The processes of a matrix."""
 
-    def __init__(self, servers: Sequence[Server], template: Job, folder: Path, watching: Watching, jobs: int = 1) -> None:
+    def __init__(
+        self, servers: Sequence[Server], template: Job, folder: Path, watching: Watching, jobs: int = 1
+    ) -> None:
         self.servers = servers
         self.template = template
         self.folder = folder
