@@ -90,7 +90,7 @@ _SELECTION: tuple[Decorator, ...] = (
     click.option(
         "--quick",
         is_flag=True,
-        help="Only what takes no more than a moment, in three seconds; the result says which requirements it leaves out.",
+        help="Only what takes a moment, in three seconds; the result says which requirements it leaves out.",
     ),
     click.option(
         "--timeout-scale",

@@ -164,7 +164,7 @@ class Board:
 
         lines = []
         for name, (began, said) in self._running.items():
-            state = said.get("making") and "making its environment" or "starting it"
+            state = (said.get("making") and "making its environment") or "starting it"
             if "planned" in said:
                 state = f"{said.get('done', 0)} of {said['planned']} cases, {said.get('red', 0)} checks failed"
             lines.append(f"{name}: {state}, {time.monotonic() - began:.0f} s")

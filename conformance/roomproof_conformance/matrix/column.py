@@ -48,6 +48,7 @@ EXCEPTION = re.compile(r"^[\w.]*(?:Error|Exception|Exit|Fault|Interrupt|panic)\b
 TRACEBACK = re.compile(
     r"^([ \t|+]*)Traceback \(most recent call last\):\n((?:\1[ \t]+.*\n|[ \t|+]*\n)+)\1(\S.*)", re.MULTILINE
 )
+PLACE = re.compile(r'File "([^"\n]*)", line (\d+)')
 LONGEST = 300
 """Letters of an exception."""
 
@@ -144,10 +145,12 @@ def _hooks(server: Server, column: dict[str, Any]) -> Hooks | None:
     if not server.command:
         return None
     python = None
+    if any("{python}" in word for word in server.command):
+        column["python"] = ".".join(map(str, sys.version_info[:3]))
     if server.pins is not None:
         print(json.dumps({"making": "its environment"}), flush=True)
         python = ensure(server.pins)
-        column["python"], column["packages"] = ".".join(map(str, sys.version_info[:3])), versions(python)
+        column["packages"] = versions(python)
     return program(server, python)
 
 
@@ -196,9 +199,14 @@ def _not_judged(server: Server, trouble: TargetError, runner: Runner) -> dict[st
 
 
 def exception(output: str) -> str | None:
-    """The last exception of a server's output: the line that names it, after a traceback or by itself."""
-    tracebacks = [found[3] for found in TRACEBACK.finditer(output)]
-    named = tracebacks or EXCEPTION.findall(output)
+    """The last exception of a server's output, and where it arose: named after a traceback, or in a line alone."""
+    tracebacks = list(TRACEBACK.finditer(output))
+    if tracebacks:
+        last = tracebacks[-1]
+        places = PLACE.findall(last[2])
+        where = f" ({Path(places[-1][0]).name}, line {places[-1][1]})" if places else ""
+        return visible(hide(last[3].strip()), LONGEST) + visible(where)
+    named = EXCEPTION.findall(output)
     return visible(hide(named[-1].strip()), LONGEST) if named else None
 
 

@@ -1,4 +1,4 @@
-"""Runs a Python program as it is, but on 127.0.0.1 and a port of our choice, for one whose address is fixed in its code.
+"""Runs a Python program as it is, but on 127.0.0.1 and a port of our choice: for one whose address stands in its code.
 
     ROOMPROOF_PORT=8123 python launcher.py [--from PORT] SCRIPT|-m MODULE [ARGUMENT]...
 

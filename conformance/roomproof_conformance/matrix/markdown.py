@@ -17,7 +17,7 @@ from .page import KEPT
 
 MARKS = {
     "pass": "✅", "fail": "❌", "stale": "❌", "warn": "⚠️", "inconclusive": "❔", "kit-error": "💥", "tolerated": "☑️",
-    "known-failing": "🔕", "known-flaky": "🔕", "not-judged": "○", "not-applicable": "–", "info": "ℹ️",
+    "known-failing": "🔕", "known-flaky": "🔕", "not-judged": "○", "not-applicable": "", "info": "·",
 }  # fmt: skip
 
 
