@@ -117,7 +117,8 @@ def load_results(path: Path = DEFAULT_RESULTS) -> dict[str, Answer]:
     except (ValueError, KeyError, TypeError, AttributeError) as fault:
         raise UsageFault(
             f"{path}: not a results file of themultivac/multivac-evaluation "
-            f"(responses[].model_key/model_name/response, rankings.KEY.rank/average_score): {type(fault).__name__}: {fault}"
+            f"(responses[].model_key/model_name/response, rankings.KEY.rank/average_score): {type(fault).__name__}: "
+            f"{fault}"
         ) from fault
     return {answer.model_key: answer for answer in sorted(answers, key=lambda answer: answer.rank)}
 

@@ -42,9 +42,12 @@ def page(data: Mapping[str, Any]) -> str:
 def _top(data: Mapping[str, Any]) -> Iterator[str]:
     yield "# Ten answers to one question, run"
     yield (
-        "In a public evaluation (The Multivac, EVAL-20260402-133034, question CODE-015) ten language models were asked for "
-        "a production-ready chat server over WebSocket, and a jury of the same models scored the answers by reading them. "
-        "Here they are run: each is unpacked byte for byte, started on loopback, and judged by the kit. This page is made "
+        "In a public evaluation (The Multivac, EVAL-20260402-133034, question CODE-015) ten language models were "
+        "asked for "
+        "a production-ready chat server over WebSocket, and a jury of the same models scored the answers by reading "
+        "them. "
+        "Here they are run: each is unpacked byte for byte, started on loopback, and judged by the kit. This page is "
+        "made "
         f"by `make multivac` from `multivac.json` ({data['date'][:10]}, commit `{str(data['commit'])[:12]}`, "
         f"{data['machine']}; {data['wall_seconds']:.0f} s); no number is written by hand. How it is done stands in "
         "[the example's README](../../examples/multivac/README.md)."
@@ -55,13 +58,16 @@ def _table(data: Mapping[str, Any]) -> Iterator[str]:
     total = len(data["rows"])
     yield "## What became of them"
     yield (
-        f"*Kept* counts the requirements of the question ([below](#the-question-as-requirements)) out of {total}; *broken* "
-        "those that were judged and do not hold; the rest could not be judged on this answer, or it does not offer them."
+        f"*Kept* counts the requirements of the question ([below](#the-question-as-requirements)) out of {total}; "
+        f"*broken* "
+        "those that were judged and do not hold; the rest could not be judged on this answer, or it does not offer "
+        "them."
     )
     yield _answers(data["answers"])
     yield "### Repaired"
     yield (
-        "A second set, apart from the first: where one small change lets the rest be judged, it is made in the copy that "
+        "A second set, apart from the first: where one small change lets the rest be judged, it is made in the copy "
+        "that "
         "is started. Nobody completes an answer that was cut off."
     )
     yield _answers(data["repaired"])
@@ -81,7 +87,8 @@ def _answers(answers: Sequence[Mapping[str, Any]]) -> str:
     for a in answers:
         broken = a["broken"] if a["state"] == "judged" else ""
         lines.append(
-            f"| {a['rank']} | {a['score']:.2f} | {prose(a['title'])} | {_code(a)} | {_run(a)} | {a['kept']} | {broken} |"
+            f"| {a['rank']} | {a['score']:.2f} | {prose(a['title'])} | {_code(a)} | {_run(a)} | {a['kept']} | "
+            f"{broken} |"
         )
     return "\n".join(lines)
 
@@ -116,12 +123,16 @@ def _correlation(data: Mapping[str, Any]) -> Iterator[str]:
     rho = data["correlation"]
     yield "## The jury's order and the kit's"
     yield (
-        f"Rank correlation (Spearman, ties averaged, n = {rho['n']}) of the jury's score and the number of requirements "
-        f"kept: **{rho['given']:+.2f}** as given, **{rho['repaired']:+.2f}** with the repaired answer in place of the given one."
+        f"Rank correlation (Spearman, ties averaged, n = {rho['n']}) of the jury's score and the number of "
+        f"requirements "
+        f"kept: **{rho['given']:+.2f}** as given, **{rho['repaired']:+.2f}** with the repaired answer in place of "
+        f"the given one."
     )
     yield (
-        f"That is all that can be read from it: {rho['n']} points, of which {rho['n'] - rho['running']} are tied at nothing "
-        "kept because nobody can use them, so that it says mostly whether the jury put what runs before what does not. The "
+        f"That is all that can be read from it: {rho['n']} points, of which {rho['n'] - rho['running']} are tied at "
+        f"nothing "
+        "kept because nobody can use them, so that it says mostly whether the jury put what runs before what does "
+        "not. The "
         "repaired figure speaks of code that nobody handed in."
     )
 
@@ -130,7 +141,8 @@ def _mission(data: Mapping[str, Any]) -> Iterator[str]:
     shown = _judged(data)
     yield "## The question as requirements"
     yield (
-        "Each phrase of the question stands for the MUSTs of an area of the [protocol](../protocol/reference.md), as far "
+        "Each phrase of the question stands for the MUSTs of an area of the [protocol](../protocol/reference.md), as "
+        "far "
         "as some answer could be judged by them; what they mean on an answer's own wire is said by its dialect file."
     )
     lines = [
@@ -159,13 +171,14 @@ def _rows(data: Mapping[str, Any]) -> Iterator[str]:
 
 def _findings(data: Mapping[str, Any]) -> Iterator[str]:
     yield "## The most telling findings"
-    yield "Five of each answer that runs, as the kit saw them. ◄ marks the evidence; times count from the beginning of the case."
+    yield "Five of each answer that runs, as the kit saw them; times count from a case's beginning, ◄ marks the evidence."
     for answer in _judged(data):
         yield f"### {_name(answer)}"
         for finding in data["findings"][answer["name"]]:
             yield f"**{prose(finding['says'][:1].upper() + finding['says'][1:])}.** {code(finding['check'])}"
             yield f"> {prose(finding['sentence'], 600)}"
-            yield f"Came: {code(finding['seen'] or 'nothing', 400)}; right would be {code(finding['expected'] or '', 300)}."
+            seen, expected = code(finding["seen"] or "nothing", 400), code(finding["expected"] or "", 300)
+            yield f"Came: {seen}; right would be {expected}."
             yield "```text\n" + "\n".join(line.replace("```", "'''") for line in finding["transcript"]) + "\n```"
 
 
