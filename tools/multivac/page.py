@@ -179,7 +179,8 @@ def _findings(data: Mapping[str, Any]) -> Iterator[str]:
             yield f"> {prose(finding['sentence'], 600)}"
             seen, expected = code(finding["seen"] or "nothing", 400), code(finding["expected"] or "", 300)
             yield f"Came: {seen}; right would be {expected}."
-            yield "```text\n" + "\n".join(line.replace("```", "'''") for line in finding["transcript"]) + "\n```"
+            shown = [line.replace("```", "'''") for line in finding["transcript"]]
+            yield "\n".join(["```text", *shown, "```"])
 
 
 def _judged(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
