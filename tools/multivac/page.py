@@ -171,7 +171,7 @@ def _rows(data: Mapping[str, Any]) -> Iterator[str]:
 
 def _findings(data: Mapping[str, Any]) -> Iterator[str]:
     yield "## The most telling findings"
-    yield "Five of each answer that runs, as the kit saw them; times count from a case's beginning, ◄ marks the evidence."
+    yield "Five of each answer that runs, as the kit saw them. Times count from a case's beginning; ◄: the evidence."
     for answer in _judged(data):
         yield f"### {_name(answer)}"
         for finding in data["findings"][answer["name"]]:
