@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 
@@ -38,5 +38,5 @@ async def connect(store: RedisStore, host: tuple[str, int] | None) -> AbstractCo
     else:
         kind = SSLConnection if store.tls else Connection
         connection = kind(host=host[0], port=host[1], **options)
-    await connection.connect()  # type: ignore[no-untyped-call]  # as the library leaves it
+    await cast("Any", connection).connect()  # which the library leaves untyped
     return connection
