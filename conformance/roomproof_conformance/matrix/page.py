@@ -94,7 +94,9 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        prose=prose, visible=visible, slug=file_name, duration=duration, spoken=lambda text: text.replace("-", " ")
-    )
+
+    def spoken(text: str) -> str:
+        return text.replace("-", " ")
+
+    environment.filters.update(prose=prose, visible=visible, slug=file_name, duration=duration, spoken=spoken)
     return environment.get_template("matrix.html.jinja")
