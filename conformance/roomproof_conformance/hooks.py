@@ -21,8 +21,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from . import clock
 from .clock import pause
+from .output import Output
 
 SHIPPED = Path(__file__).parent / "shipped_hooks"
 _PR_SET_PDEATHSIG = 1
@@ -30,12 +30,6 @@ TOKENS = 2
 """How many tokens are made at the same time: more would starve the cases that are under way."""
 POLL = 0.1
 """Seconds between two looks whether a further node listens."""
-OUTPUT = 64 * 2**10
-"""Bytes of the beginning, and of the end, of what a server prints."""
-OUTPUT_MOST = 8 * 2**20
-"""Bytes of it that may lie on the disk before it is cut."""
-TRIM_EVERY = 0.25
-"""Seconds between two looks at its size."""
 
 
 class HookError(Exception):
@@ -55,6 +49,11 @@ class Hooks:
     stop_signal: signal.Signals = signal.SIGTERM
     grace: float = 5.0
     path_of_url: str = "/"
+
+    def process(self, port: int, folder: Path, settings: Mapping[str, Any]) -> Process:
+        """A server that these hooks start, in a scratch folder of its own. Raises HookError."""
+        (folder / "state").mkdir()
+        return Process(self, port, folder, settings)
 
     @property
     def given(self) -> frozenset[str]:
@@ -143,11 +142,10 @@ class Process:
     folder: Path
     settings: Mapping[str, Any] = field(default_factory=dict)
     first: int | None = None  # of a further node: the port of the one that was started first
+    _output: Output = field(default_factory=Output, repr=False)
     _child: asyncio.subprocess.Process | None = field(default=None, repr=False)
     _tokens: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TOKENS), repr=False)
     _nodes: list[Process] = field(default_factory=list, repr=False)
-    _begin: bytes = field(default=b"", repr=False)  # of output that was cut
-    _trimmer: asyncio.Task[None] | None = field(default=None, repr=False)
 
     @property
     def pid(self) -> int | None:
@@ -161,6 +159,20 @@ class Process:
     @property
     def running(self) -> bool:
         return self._child is not None and self._child.returncode is None
+
+    @property
+    def command(self) -> list[str]:
+        """The words of the command that runs it."""
+        return _filled(self.hooks, self.hooks.start)
+
+    @property
+    def workplace(self) -> Path:
+        """The folder that it runs in."""
+        return self.folder
+
+    def in_child(self) -> None:
+        """What its process does before it becomes the server."""
+        die_with_parent()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -177,23 +189,22 @@ class Process:
         """Run the start hook. Raises HookError when there is none or its command cannot be run."""
         if not self.hooks.start:
             raise HookError(f"{self.hooks.path}: has no hook `start`, so the kit cannot start a server")
-        command = _filled(self.hooks, self.hooks.start)
+        command, output = self.command, self._output.pipe()
         try:
-            with (self.folder / "output.txt").open("ab") as output:
-                self._child = await asyncio.create_subprocess_exec(
-                    *command,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=asyncio.subprocess.STDOUT,
-                    cwd=self.folder,
-                    env=self.environment,
-                    start_new_session=True,
-                    preexec_fn=die_with_parent,
-                )
+            self._child = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=asyncio.subprocess.STDOUT,
+                cwd=self.workplace,
+                env=self.environment,
+                start_new_session=True,
+                preexec_fn=self.in_child,
+            )
         except OSError as error:
             raise HookError(f"{self.hooks.path}: start: cannot run {command[0]!r}: {error.strerror}") from None
-        if self._trimmer is None or self._trimmer.done():
-            self._trimmer = asyncio.create_task(clock.every(TRIM_EVERY, self.trim))
+        finally:
+            os.close(output)
 
     async def token(self, claims: Mapping[str, Any]) -> str:
         """A token with these claims from the token hook. Raises HookError when it gives none."""
@@ -261,7 +272,7 @@ class Process:
 
     def cannot_set(self) -> frozenset[str]:
         """Settings that the server named on its first line of output as beyond it."""
-        first = self.output().partition("\n")[0]
+        first = self.output()[:65536].partition("\n")[0]
         with contextlib.suppress(ValueError, AttributeError):
             return frozenset(json.loads(first).get("cannot_set", ()))
         return frozenset()
@@ -272,27 +283,8 @@ class Process:
         return " | ".join(line.strip() for line in last if line.strip())
 
     def output(self) -> str:
-        """What the server has printed so far, both streams; of much its beginning and its end."""
-        try:
-            with (self.folder / "output.txt").open("rb") as file:
-                begin = self._begin or file.read(OUTPUT)
-                size = file.seek(0, os.SEEK_END)
-                file.seek(max(0 if self._begin else len(begin), size - OUTPUT))
-                end = file.read(OUTPUT)
-        except OSError:
-            return ""
-        cut = b"\n[...]\n" if self._begin or size > len(begin) + len(end) else b""
-        return (begin + cut + end).decode(errors="replace")
-
-    def trim(self) -> bool:
-        """Cut output that has grown too large; False when no more can come."""
-        file = self.folder / "output.txt"
-        with contextlib.suppress(OSError):
-            if file.stat().st_size > OUTPUT_MOST:
-                with file.open("rb") as beginning:
-                    self._begin = self._begin or beginning.read(OUTPUT)
-                os.truncate(file, 0)
-        return self.running
+        """What the server has printed so far, both streams; of very much the beginning and the end."""
+        return self._output.text()
 
     async def stop(self) -> int | None:
         """End it by its stop signal, then by SIGKILL to the whole group; its exit code."""
@@ -310,9 +302,9 @@ class Process:
         if self._child is None:
             return None
         self._to_group(signal.SIGKILL)
-        if self._trimmer is not None:
-            self._trimmer.cancel()
-        return await self._child.wait()
+        code = await self._child.wait()
+        await self._output.settled()
+        return code
 
     def kill_now(self) -> None:
         """The same without waiting, further nodes too, and no folder is left: for a way out that cannot wait."""
@@ -342,12 +334,11 @@ async def start(hooks: Hooks, settings: Mapping[str, Any]) -> Process:
     Raises HookError when there is none, or its command cannot be run at all. Readiness is the caller's question.
     """
     folder = Path(tempfile.mkdtemp(prefix="roomproof-"))
-    (folder / "state").mkdir()
-    process = Process(hooks, free_port(), folder, settings)
     try:
+        process = hooks.process(free_port(), folder, settings)
         await process.start()
     except BaseException:  # cancelled, too: nobody else knows of the folder
-        process.discard()
+        shutil.rmtree(folder, ignore_errors=True)
         raise
     return process
 

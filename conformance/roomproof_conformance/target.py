@@ -40,6 +40,8 @@ DETAILS: Mapping[str, Callable[[Claims, Dialect], bool]] = {
     "limit_by_user": lambda c, _: c.rate_limit is not None and c.rate_limit.scope == "user",
     # signs of life come from the server
     "server_heartbeat": lambda c, _: c.heartbeat is not None and c.heartbeat.by in ("server", "both"),
+    # how long a text may be is promised
+    "text_size": lambda c, _: c.sizes.text_bytes is not None,
     # what happens to a message of somebody who is not in the room is promised
     "non_member_send": lambda c, _: c.rooms.non_member_send is not None,
     # a join is answered before anything else of the room comes
@@ -100,6 +102,14 @@ class Names:
 
 class TargetError(Exception):
     """The target cannot be judged at all: one clear line (what, where, what to do)."""
+
+
+class StartError(TargetError):
+    """A server that the kit has started ended, or lets no two clients talk; `state` says which, in words."""
+
+    def __init__(self, line: str, state: str) -> None:
+        super().__init__(line)
+        self.state = state
 
 
 class Target:
