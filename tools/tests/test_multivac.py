@@ -54,8 +54,8 @@ HOSTILE = "</td><script>alert(1)</script> | ``` [x](y)"
 
 def answer(**more: object) -> dict[str, object]:
     plain: dict[str, object] = {
-        "key": "some", "name": "some", "title": f"Some {HOSTILE}", "rank": 1, "score": 8.5, "lines": 10, "cut_off": None,
-        "fence_closed": True, "entry_point": True, "state": "judged", "why": "", "exception": None, "python": "3.11.7",
+        "key": "some", "name": "some", "title": f"Some {HOSTILE}", "rank": 1, "score": 8.5, "lines": 10,
+        "cut_off": None, "fence_closed": True, "entry_point": True, "state": "judged", "why": "", "exception": None, "python": "3.11.7",
         "packages": ["websockets 13.1"], "starts": 2, "killers": ["X"], "wall_seconds": 3.0, "remark": "", "kept": 1,
         "broken": 0, "unjudged": 0,
     }  # fmt: skip
@@ -69,7 +69,8 @@ def test_what_models_wrote_does_not_become_markup() -> None:
         "seen": HOSTILE, "expected": HOSTILE, "transcript": [HOSTILE],
     }  # fmt: skip
     data = {
-        "date": "2026-04-02", "commit": "0" * 40, "machine": "some", "wall_seconds": 300.0,
+        "date": "2026-04-02", "commit": "0" * 40, "machine": "some",
+        "wall_seconds": 300.0,
         "answers": [answer(), answer(name="off", state="not-started", exception=HOSTILE, cut_off=off, kept=0)],
         "repaired": [], "correlation": {"n": 2, "given": 1.0, "repaired": 1.0, "running": 1},
         "mission": [{"asks": "rooms", "rows": ["A-1"], "kept": {"some": 1, "off": 0}}],
