@@ -86,6 +86,10 @@ generate: $(STAMP) ## Write the generated files again
 	for page in abuse mutants soak; do $(BIN)/python -m tools.$$page.page || exit 1; done
 	$(BIN)/python -m tools.liars.run --page
 
+.PHONY: docs
+docs: $(STAMP) ## Build the site from docs/ into build/site/; a warning is an error
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs build/site
+
 .PHONY: wheel
 wheel: $(STAMP) ## Build the wheel into dist/, check what is in it, and that it runs on its own and on the Pythons that are here
 	$(BIN)/python -m tools.packaging.wheel

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .claims import compile_claims, plain
-from .codecs import CODECS, PLANNED, Codec
+from .codecs import CODECS, Codec
 from .dialect import ALWAYS, ARGUMENTS, DEFAULT_TIMEOUT, Dialect, Reaction, Rule, Step
 from .errors import BadPart, Place, did_you_mean
 from .filters import Expression, compile_expression, compile_regex
@@ -88,11 +88,7 @@ class _Compiler:
         name = self.data["codec"]
         if name in CODECS:
             return CODECS[name]
-        if name in PLANNED:
-            raise self.source.error(
-                ("codec",), f"the codec {name!r} is not part of this version; it has {', '.join(CODECS)}"
-            )
-        raise self.source.error(("codec",), f"unknown codec {name!r}{did_you_mean(name, [*CODECS, *PLANNED])}")
+        raise self.source.error(("codec",), f"unknown codec {name!r}{did_you_mean(name, CODECS)}")
 
     def _target(self, connect: Mapping[str, Any]) -> Template:
         if "url" in connect and "path" in connect:
@@ -150,7 +146,7 @@ class _Compiler:
                     (*place, key), f"unknown variable {raw[key]!r}{did_you_mean(raw[key], sorted(known))}"
                 )
         return Step(
-            send=self._template(raw["send"], known, (*place, "send")) if "send" in raw else None,
+            send=self._frame(raw["send"], known, (*place, "send")) if "send" in raw else None,
             expect=self._pattern(raw["expect"], known, (*place, "expect")) if "expect" in raw else None,
             fail=self._pattern(raw["fail"], known, (*place, "fail")) if "fail" in raw else None,
             capture=self._expressions(raw.get("capture", {}), (*place, "capture")),
@@ -198,7 +194,7 @@ class _Compiler:
         for index, raw in enumerate(self.data.get("reactions", ())):
             place: Place = ("reactions", index)
             pattern = self._pattern(raw["match"], self.common, (*place, "match"))
-            send = self._template(raw["send"], self.common | {"event"}, (*place, "send"))
+            send = self._frame(raw["send"], self.common | {"event"}, (*place, "send"))
             made.append(Reaction(raw["role"], pattern, send))
         return tuple(made)
 
@@ -210,7 +206,7 @@ class _Compiler:
         period = self._checked(duration, raw["every"], place=("keepalive", "every"))
         if not period:
             raise self.source.error(("keepalive", "every"), "must be longer than nothing")
-        return period, tuple(self._template(frame, self.common, ("keepalive", "send")) for frame in frames)
+        return period, tuple(self._frame(frame, self.common, ("keepalive", "send")) for frame in frames)
 
     def _claims(self) -> dict[str, Any]:
         claims = self.data.get("claims", {})
@@ -226,6 +222,11 @@ class _Compiler:
             return Template(raw, known)
         except BadPart as bad:
             raise self.source.bad(bad, *place) from None
+
+    def _frame(self, raw: Any, known: frozenset[str], place: Place) -> Template:
+        if problem := self.codec.wrong(raw):
+            raise self.source.error(place, f"no frame of codec {self.codec.name}: {problem}")
+        return self._template(raw, known, place)
 
     def _pattern(self, raw: Any, known: frozenset[str], place: Place) -> Pattern:
         try:

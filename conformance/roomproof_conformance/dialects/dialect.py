@@ -259,10 +259,12 @@ class Dialect:
         return None
 
     def outgoing(self, template: Template, variables: Variables) -> Outgoing:
-        """A frame to write. Raises Unresolved."""
+        """A frame to write. Raises Unresolved, and ValueError when the wire cannot carry its values."""
         value = template.render(variables)
-        text = value if isinstance(value, str) else self.codec.encode({} if value is MISSING else value)
-        return Outgoing(text.encode("utf-8", "surrogatepass") if self.binary else text, self.binary)
+        payload = value if isinstance(value, str) else self.codec.encode({} if value is MISSING else value)
+        if isinstance(payload, str) and self.binary:
+            payload = payload.encode("utf-8", "surrogatepass")
+        return Outgoing(payload, isinstance(payload, bytes))
 
 
 def authority(url: str) -> dict[str, Any]:

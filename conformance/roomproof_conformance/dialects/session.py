@@ -36,6 +36,7 @@ class Session:
     ) -> None:
         """`room` is the connection's own where it has one; `fresh` makes ids that were never used before."""
         self.dialect = dialect
+        self._codec = dialect.codec.opened()
         self.room = room
         values = {**dialect.variables, "nick": nick, **(variables or {})}
         self.variables: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
@@ -125,12 +126,14 @@ class Session:
             return self.dialect.outgoing(template, variables)
         except Unresolved as missing:
             raise DialectError(f"{self.dialect.name}: {what}: {missing} has no value") from None
+        except ValueError as error:
+            raise DialectError(f"{self.dialect.name}: {what}: {error}") from None
 
     # -- in ---------------------------------------------------------------------------------------
 
     def receive(self, payload: str | bytes, *, now: float = 0.0) -> list[Event]:
         """The events of one message; never raises on what a server sends."""
-        return [self._event(tree) for tree in self.dialect.codec.decode(payload)]
+        return [self._event(tree) for tree in self._codec.decode(payload)]
 
     def _event(self, tree: Any) -> Event:
         rule = self.dialect.rule_for(tree, self.variables)
@@ -157,8 +160,8 @@ class Session:
                         "nonce": self._fresh(),
                     }
                     made.append((reaction.role, self.dialect.outgoing(reaction.send, variables)))
-                except Unresolved:
-                    continue  # the server's frame lacks what its answer repeats
+                except (Unresolved, ValueError):
+                    continue  # the server's frame lacks what its answer repeats, or it cannot be written
         return made
 
 

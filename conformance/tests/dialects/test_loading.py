@@ -46,7 +46,7 @@ MISTAKES = [
     (
         "codec: json",
         "codec: irc",
-        "5: codec: the codec 'irc' is not part of this version; it has json, json-batch",
+        "8: actions.join[0].send: no frame of codec irc: expected a line as text, or a map",
     ),
     ("codec: json", "codec: jsn", "5: codec: unknown codec 'jsn'; did you mean 'json'?"),
     (
