@@ -117,9 +117,6 @@ class Crowd:
         """A request is about to be written; its number here. `answers`: whether it has an answer at all."""
         op = next(self._ops)
         self.now = t
-        if action == "send" and not answers and room is not None and number is not None:
-            # Without acknowledgements a message within the limit is taken for accepted when nobody says otherwise.
-            answers = False
         member.pending[op] = Pending(action, room, t, number, answers)
         if action == "send":
             self._rate(member, op, t)
@@ -135,7 +132,7 @@ class Crowd:
         return op
 
     def _unasked(self, member: Member, op: int, t: float) -> None:
-        """A request that the dialect knows no answer to has its effect at once, or soon."""
+        """A request that the dialect knows no answer to: it is taken for done when nobody says otherwise."""
         pending = member.pending[op]
         if pending.action == "send":
             if pending.room is not None and pending.number is not None:
@@ -299,8 +296,8 @@ class Crowd:
             )
         return token
 
-    def ended(self, member: Member, t: float, *, fault: str | None) -> None:
-        """A connection is over. `fault` says what is wrong with that, None when nothing is."""
+    def ended(self, member: Member, t: float) -> None:
+        """A connection is over; whether that is a fault, `dropped` says."""
         self.now = t
         member.alive = False
         for op, pending in list(member.pending.items()):
@@ -313,8 +310,11 @@ class Crowd:
             if self.numbers is not None:
                 self.numbers.forget(member.name, room)
         member.rooms.clear()
-        if fault is not None:
-            self._tell("dropped", member.name, None, "a connection that stays while its client is alive", fault, None)
+
+    def dropped(self, member: Member, fault: str, t: float) -> None:
+        """The server ended a connection at `t` whose client was alive and kept to the rules."""
+        expected = "a connection that stays while its client is alive"
+        self._tell_out(Violation("dropped", t, member.name, None, expected, fault))
 
     # -- time -----------------------------------------------------------------------------------------
 

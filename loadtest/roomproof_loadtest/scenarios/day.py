@@ -1,0 +1,58 @@
+"""A day of a chat service in a minute: its number of users is a curve."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from locust import LoadTestShape
+
+from ..stage import Stage
+from .base import ChatUser
+
+DAY = ((0.0, 0.1), (0.25, 0.6), (0.5, 0.6), (0.55, 1.0), (0.7, 1.0), (0.75, 0.5), (0.95, 0.1))
+"""Share of the time and share of the users: ramp, plateau, spike, drain; straight lines between."""
+
+
+def share_at(moment: float) -> float:
+    """The share of the users that are there at a share of the time."""
+    for (t0, u0), (t1, u1) in zip(DAY, DAY[1:], strict=False):
+        if moment < t1:
+            return u0 + (u1 - u0) * max(0.0, moment - t0) / (t1 - t0)
+    return DAY[-1][1]
+
+
+class MixedDay(ChatUser):
+    """A ramp in the morning, a plateau, a spike in the evening, a drain: what a day looks like, in short.
+
+    It stands for change: users come and go all the time while the others talk. One in ten scrolls back in between,
+    one in twenty leaves the room and joins it again.
+    """
+
+    def act(self) -> None:
+        chance, room, dialect = self.rng.random(), self.rooms[0], self.stage.dialect
+        if chance < 0.1 and dialect.offers("history"):
+            self.voice.wait(self.voice.ask("history", room))
+        elif chance < 0.15 and dialect.offers("leave") and not dialect.room_in_url:
+            op = self.voice.ask("leave", room)
+            self.voice.wait(op)
+            if not self.stage.quiet and self.voice.open:
+                self.voice.join(room)
+        else:
+            super().act()
+
+
+class DayShape(LoadTestShape):  # type: ignore[misc]  # locust is not typed for mypy
+    """The curve of `DAY` over the run's time and users."""
+
+    stage: Stage
+
+    def tick(self) -> tuple[int, float] | None:
+        gone = self.get_run_time()
+        if gone >= self.stage.seconds:
+            return None
+        users = max(1, round(self.stage.users * share_at(gone / self.stage.seconds)))
+        rate: float = max(5.0, self.stage.users / 5.0)
+        return users, rate
+
+
+__all__: list[Any] = ["DAY", "DayShape", "MixedDay", "share_at"]
