@@ -43,9 +43,7 @@ class Board:
         self.clock = clock_name()
         self._violated = violated
         acks = any(rule.kind == "ack" for rule in dialect.rules)
-        self.crowd = Crowd(
-            self._found, echo=dialect.echo == "self", acks=acks, clock=self.clock, patience=patience
-        )
+        self.crowd = Crowd(self._found, echo=dialect.echo == "self", acks=acks, clock=self.clock, patience=patience)
         self.now = Sheet()
         self.total = Sheet()
         self.violations: list[dict[str, Any]] = []

@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from locust.stats import bucket_response_time
+
 from roomproof_conformance.judges.live import KINDS, Violation
 
 from .figures import Sheet

@@ -33,6 +33,11 @@ class Cutter:
         self._parts: list[bytes] = []
         self._kind = 0
 
+    @property
+    def empty(self) -> bool:
+        """Whether no part of a frame or message waits for the rest."""
+        return not self._rest and not self._parts
+
     def feed(self, data: bytes) -> list[Message]:
         """The messages that are complete with `data`. Raises Broken."""
         if self._rest:

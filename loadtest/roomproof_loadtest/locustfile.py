@@ -16,8 +16,8 @@ from typing import Any
 import gevent
 from locust import events
 from locust.runners import MasterRunner, WorkerRunner
-from roomproof_conformance.judges.live import Violation
 
+from roomproof_conformance.judges.live import Violation
 from roomproof_loadtest import parameters, scenarios, stage
 from roomproof_loadtest.feeding import feed, violation_as_failure
 from roomproof_loadtest.heartbeat import Metronome
@@ -64,11 +64,7 @@ class Process:
             self._violated,
         )
         made.worker = chr(ord("a") + max(0, getattr(self.runner, "worker_index", 0)) % 26)
-        made.seconds = float(os.environ.get(parameters.PREFIX + "TIME") or 60)
-        made.users = int(os.environ.get(parameters.PREFIX + "USERS") or 1)
         scenarios.find(NAME).stage = made
-        if self.environment.shape_class is not None:
-            type(self.environment.shape_class).stage = made
         self.stage = made
         self.metronome = Metronome()
         gevent.spawn(self.metronome.listen, lambda lag: made.board.now.took("own lag", lag * 1000.0))
@@ -167,10 +163,12 @@ class Process:
         self._write_final()
 
 
-@events.init.add_listener
 def _init(environment: Any, **kwargs: Any) -> None:
     process = Process(environment)
     environment.events.test_start.add_listener(lambda **_: process.begin())
     environment.events.test_stopping.add_listener(lambda **_: process.stopping())
     environment.events.test_stop.add_listener(lambda **_: process.stopped())
     environment.events.quitting.add_listener(lambda **_: process.quitting())
+
+
+events.init.add_listener(_init)

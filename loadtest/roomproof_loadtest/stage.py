@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gevent
+
 from roomproof_conformance.dialects import Dialect, load
 from roomproof_conformance.judges.live import Violation
 
@@ -31,8 +32,6 @@ class Stage:
     run: str
     worker: str = "a"
     quiet: bool = False
-    seconds: float = 60.0
-    users: int = 1
     here: set[Any] = field(default_factory=set)  # the users that there are
     _count: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -58,7 +57,8 @@ class Stage:
 
     def judged(self, number: int) -> bool:
         """Whether this room is one of those that are judged, spread evenly."""
-        return (number * _GOLDEN) % 1.0 < self.parameters["judge"] or self.parameters["judge"] >= 1
+        share: float = self.parameters["judge"]
+        return share >= 1 or (number * _GOLDEN) % 1.0 < share
 
     def honest_rate(self) -> float:
         """Messages a second that a user may send without ever being refused, at most the wanted rate."""

@@ -6,6 +6,7 @@ what it does and hears goes to the board, which measures and judges. Knows no sc
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
 import socket
@@ -17,6 +18,7 @@ import gevent
 import websocket
 from gevent.event import AsyncResult
 from gevent.lock import RLock
+
 from roomproof_conformance.dialects import Dialect, DialectError, Exchange, Outgoing, Session
 from roomproof_conformance.events import Event
 
@@ -44,14 +46,14 @@ class Op:
 
 
 class Voice:
-    """One user's side of the service. `judged` and `pace` as for `Crowd.member`."""
+    """One user's side of the service. `judged` and `pace` as for `Crowd.member`; `group` keeps its latencies apart."""
 
     def __init__(
         self, name: str, dialect: Dialect, base: str, board: Board, *, judged: bool = True, pace: bool = True,
-        patience: float = 10.0, receive_buffer: int | None = None, expect_end: bool = False, delivery: str = "delivery",
+        patience: float = 10.0, receive_buffer: int | None = None, expect_end: bool = False, group: str = "",
     ) -> None:  # fmt: skip
         self.name, self.dialect, self.base, self.board = name, dialect, base, board
-        self.patience, self.expect_end, self.delivery = patience, expect_end, delivery
+        self.patience, self.expect_end, self.group = patience, expect_end, group
         self.member = board.crowd.member(name, judged=judged, pace=pace)
         self.open = False
         self.pause: Callable[[], float] | None = None  # between two reads, for who reads slowly
@@ -103,7 +105,7 @@ class Voice:
             self.wait(op)
             if not op.ok:
                 self.close()
-                raise Refused(f"identify failed: {self._reason or 'no answer or a refusal'}")
+                raise Refused(f"identify failed: {self._why()}")
         claims = dialect.claims_for(self.session.variables)
         self.board.learned(claims)
         if claims.resume:
@@ -133,10 +135,8 @@ class Voice:
         if not self.open:
             return
         self.leaving = True
-        try:
+        with contextlib.suppress(OSError, websocket.WebSocketException):
             self._send(b"\x03\xe8", CLOSE)
-        except (OSError, websocket.WebSocketException):
-            pass
         self._over(None)
 
     def vanish(self) -> None:
@@ -172,7 +172,8 @@ class Voice:
     def wait(self, op: Op) -> Event | None:
         """The answer, or None when none comes within the patience or before the connection's end."""
         try:
-            return op.settled.get(timeout=self.patience)
+            answer: Event | None = op.settled.get(timeout=self.patience)
+            return answer
         except gevent.Timeout:
             return None
 
@@ -214,10 +215,8 @@ class Voice:
         with self._lock:
             if self._socket is None:
                 return
-            try:
+            with contextlib.suppress(OSError, websocket.WebSocketException):  # its reader sees the end, and says how
                 self._socket.send(payload, opcode)
-            except (OSError, websocket.WebSocketException):
-                pass  # its reader sees the end, and says how
 
     # -- listening ------------------------------------------------------------------------------------
 
@@ -271,7 +270,7 @@ class Voice:
                     counts = board.now.counts
                     counts["deliveries"] += 1
                     if token.clock == board.clock:
-                        board.now.took(self.delivery, (t - token.stamp) * 1000.0)
+                        board.now.took("delivery" + self.group, (t - token.stamp) * 1000.0)
                     seq = event.fields.get("seq")
                     if seq is not None:
                         self.marks[token.room] = seq
@@ -302,11 +301,14 @@ class Voice:
         answered = event is not None
         if answered:
             name = {"send": "ack"}.get(op.action, op.action)
-            self.board.took(name if op.ok else f"refusal of {op.action}", time.monotonic() - op.began)
+            self.board.took((name if op.ok else f"refusal of {op.action}") + self.group, time.monotonic() - op.began)
         if op.action == "send" and op.ok:
             self.board.count("accepted")
         self.board.crowd.reply(self.member, op.id, ok=op.ok, event=event, t=t)
         op.settled.set(event)
+
+    def _why(self) -> str:
+        return self._reason or "no answer, or a refusal"
 
     def _keep_alive(self, period: float) -> None:
         while self.open:

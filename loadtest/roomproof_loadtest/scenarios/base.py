@@ -13,14 +13,14 @@ import gevent
 from locust import User, task
 from locust.exception import StopUser
 
-from ..stage import Stage
-from ..user import Refused, Voice, waits
+from roomproof_loadtest.stage import Stage
+from roomproof_loadtest.user import Refused, Voice, waits
 
 BACK_OFF = 0.2
 """Seconds after the first failed attempt to connect; twice as long after each further one, 2 s at the most."""
 
 
-class ChatUser(User):  # type: ignore[misc]  # locust is not typed for mypy
+class ChatUser(User):
     """One user who is in one room (or a few) and talks. Set `stage` before locust makes the first."""
 
     abstract = True

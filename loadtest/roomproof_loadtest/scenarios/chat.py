@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..user import Voice
+from roomproof_loadtest.user import Voice
+
 from .base import ChatUser
 
 

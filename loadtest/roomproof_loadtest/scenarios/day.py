@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from itertools import pairwise
 
 from locust import LoadTestShape
 
-from ..stage import Stage
+from roomproof_loadtest.parameters import PREFIX
+
 from .base import ChatUser
 
 DAY = ((0.0, 0.1), (0.25, 0.6), (0.5, 0.6), (0.55, 1.0), (0.7, 1.0), (0.75, 0.5), (0.95, 0.1))
@@ -15,7 +17,7 @@ DAY = ((0.0, 0.1), (0.25, 0.6), (0.5, 0.6), (0.55, 1.0), (0.7, 1.0), (0.75, 0.5)
 
 def share_at(moment: float) -> float:
     """The share of the users that are there at a share of the time."""
-    for (t0, u0), (t1, u1) in zip(DAY, DAY[1:], strict=False):
+    for (t0, u0), (t1, u1) in pairwise(DAY):
         if moment < t1:
             return u0 + (u1 - u0) * max(0.0, moment - t0) / (t1 - t0)
     return DAY[-1][1]
@@ -41,18 +43,18 @@ class MixedDay(ChatUser):
             super().act()
 
 
-class DayShape(LoadTestShape):  # type: ignore[misc]  # locust is not typed for mypy
+class DayShape(LoadTestShape):
     """The curve of `DAY` over the run's time and users."""
 
-    stage: Stage
+    seconds = float(os.environ.get(PREFIX + "TIME") or 60)
+    most = int(os.environ.get(PREFIX + "USERS") or 100)
 
     def tick(self) -> tuple[int, float] | None:
-        gone = self.get_run_time()
-        if gone >= self.stage.seconds:
+        """How many users there are now, and how fast they come or go; None at the end."""
+        gone: float = self.get_run_time()  # type: ignore[no-untyped-call]  # locust is typed in parts
+        if gone >= self.seconds:
             return None
-        users = max(1, round(self.stage.users * share_at(gone / self.stage.seconds)))
-        rate: float = max(5.0, self.stage.users / 5.0)
-        return users, rate
+        return max(1, round(self.most * share_at(gone / self.seconds))), max(5.0, self.most / 5.0)
 
 
-__all__: list[Any] = ["DAY", "DayShape", "MixedDay", "share_at"]
+__all__ = ["DAY", "DayShape", "MixedDay", "share_at"]

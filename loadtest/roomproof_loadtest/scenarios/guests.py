@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import Any, Final
 
-from ..user import Voice
+from roomproof_loadtest.user import Voice
+
 from .base import ChatUser
 
 RUBBISH: Final[tuple[tuple[str | bytes, int | None], ...]] = (
@@ -36,7 +37,7 @@ class SlowReaders(ChatUser):
     def make_voice(self) -> Voice:
         if not self.is_bad():
             return self.new_voice()
-        voice = self.new_voice(judged=False, receive_buffer=4096, expect_end=True, delivery="delivery to slow readers")
+        voice = self.new_voice(judged=False, receive_buffer=4096, expect_end=True, group=" (slow readers)")
         voice.read_size = 4096
         voice.pause = lambda: self.rng.uniform(0.5, 1.5) * float(self.stage.parameters["slow_pause"])
         return voice
@@ -52,7 +53,7 @@ class Abusers(ChatUser):
     def make_voice(self) -> Voice:
         if not self.is_bad():
             return self.new_voice()
-        return self.new_voice(pace=False, expect_end=True)
+        return self.new_voice(pace=False, expect_end=True, group=" (abusers)")
 
     def pace(self) -> float:
         return float(self.stage.parameters["abuse_rate"]) if self.is_bad() else super().pace()
@@ -72,7 +73,7 @@ class MalformedFlood(ChatUser):
     def make_voice(self) -> Voice:
         if not self.is_bad():
             return self.new_voice()
-        return self.new_voice(judged=False, pace=False, expect_end=True, delivery="delivery to flooders")
+        return self.new_voice(judged=False, pace=False, expect_end=True, group=" (flooders)")
 
     def pace(self) -> float:
         return float(self.stage.parameters["abuse_rate"]) if self.is_bad() else super().pace()

@@ -16,7 +16,7 @@ class JoinStorm(ChatUser):
     """
 
     def pace(self) -> float:
-        return 1.0 / max(0.05, self.stage.parameters["stay"])
+        return 1.0 / max(0.05, float(self.stage.parameters["stay"]))
 
     def turn_over(self) -> None:
         if self.rng.random() < 0.5:

@@ -241,7 +241,12 @@ class Crowd:
             if token is not None and member.judged:
                 if token.room not in member.rooms:
                     self._tell(
-                        "leaked", member.name, token.room, "messages of its own rooms", f"one of {token.room}", token.sender
+                        "leaked",
+                        member.name,
+                        token.room,
+                        "messages of its own rooms",
+                        f"one of {token.room}",
+                        token.sender,
                     )
                     return token
                 watch = self.rooms.get(token.room) or self.room(token.room)

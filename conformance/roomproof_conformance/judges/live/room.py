@@ -48,7 +48,9 @@ class Place:
 class RoomWatch:
     """The fold for one room. `echo`: whether a sender hears its own messages. Times are seconds of one clock."""
 
-    def __init__(self, name: str, tell: Tell, *, echo: bool = True, patience: float = 10.0, settle: float = 2.0) -> None:
+    def __init__(
+        self, name: str, tell: Tell, *, echo: bool = True, patience: float = 10.0, settle: float = 2.0
+    ) -> None:
         self.name = name
         self._tell = tell
         self._echo = echo
@@ -151,7 +153,9 @@ class RoomWatch:
                 elif number >= line.begun:
                     line.begun = number + 1  # a sender of another process
                 elif number in line.refused:
-                    self._tell("contradicted", conn, "a refused message reaches nobody", f"number {number} came", sender)
+                    self._tell(
+                        "contradicted", conn, "a refused message reaches nobody", f"number {number} came", sender
+                    )
             return
         self._out_of_step(place, sender, number, expect, t)
 

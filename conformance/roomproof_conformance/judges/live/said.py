@@ -22,7 +22,7 @@ KINDS: Final[dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One broken promise: `t` in seconds of the caller's clock, `conn` where it shows, `other` who sent (if anybody)."""
+    """One broken promise: `t` in seconds of the caller's clock, `conn` where it shows, `other` who sent."""
 
     kind: str
     t: float
