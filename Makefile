@@ -65,6 +65,7 @@ types: mypy pyright newest ## mypy --strict and pyright, for the oldest Python a
 mypy: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/mypy tools
+	$(BIN)/mypy --exclude /peers/ loadtest/benchmarks
 pyright: $(STAMP)
 	$(BIN)/pyright --pythonpath $(BIN)/python
 newest: $(STAMP)
@@ -74,6 +75,7 @@ newest: $(STAMP)
 generated: $(STAMP) ## Check that the generated files are current
 	$(BIN)/python -m roomproof_protocol.generate --check
 	$(BIN)/python -m roomproof_server.config.derived --check
+	$(BIN)/python -m benchmarks.page --check
 	$(BIN)/python -m tools.abuse.page --check
 	$(BIN)/python -m tools.mutants.page --check
 	$(BIN)/python -m tools.soak.page --check
@@ -83,6 +85,7 @@ generated: $(STAMP) ## Check that the generated files are current
 generate: $(STAMP) ## Write the generated files again
 	$(BIN)/python -m roomproof_protocol.generate
 	$(BIN)/python -m roomproof_server.config.derived
+	$(BIN)/python -m benchmarks.page
 	for page in abuse mutants soak; do $(BIN)/python -m tools.$$page.page || exit 1; done
 	$(BIN)/python -m tools.liars.run --page
 
@@ -129,6 +132,20 @@ mutants-ci: $(STAMP) ## Ten mutants that were caught before
 	$(BIN)/python -m tools.mutants.run --caught-before --count 10 --short --bar 1 --seconds 110 $(ARGS)
 soak-ci: $(STAMP) ## Three runs and two liars under a smaller load
 	$(BIN)/python -m tools.soak.run --runs 3 --quarter 0 --liars 2 --busy 3 --no-write --seconds 140 $(ARGS)
+
+# What the peers are made of is installed when it is asked for; what npm brings stays in the clone.
+.PHONY: bench bench-quick bench-ci bench-peers
+bench-peers: $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
+	! command -v npm >/dev/null || [ -d .work/npm/node_modules/ws ] || \
+		npm install --silent --no-save --cache .work/cache/npm --prefix .work/npm ws@8
+bench: bench-peers ## Measure the server beside its peers and a floor in C (an hour; ARGS="--only a,c --rounds 9")
+	$(BIN)/python -m benchmarks.run $(ARGS)
+	$(BIN)/python -m benchmarks.page
+bench-quick: bench-peers ## One message to many, four servers, in under three minutes; keeps nothing
+	$(BIN)/python -m benchmarks.run --quick $(ARGS)
+bench-ci: $(STAMP) ## Show that the benchmark runs
+	$(BIN)/python -m benchmarks.run --ci $(ARGS)
 
 .PHONY: constraints
 constraints: ## Choose the versions in constraints.txt anew, from the ranges in pyproject.toml
