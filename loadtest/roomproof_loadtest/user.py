@@ -68,7 +68,7 @@ class Voice:
         self._early: list[Event] | None = []
         self._lock = RLock()
         self._socket: Any = None
-        self._greenlets: list[gevent.Greenlet] = []
+        self._greenlets: list[Any] = []
         self._ids = itertools.count(1)
         self.session: Session | None = None
         self._reason: str | None = None
