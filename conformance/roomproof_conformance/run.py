@@ -30,7 +30,7 @@ from .interpreter import tuned
 from .judges import Arrives
 from .results import CheckResult, RunResult
 from .schedule import JOBS, Outcome, Scheduler
-from .target import Progress, Quiet, Target, TargetError
+from .target import Progress, Quiet, StartError, Target, TargetError
 from .transport import Unreachable
 from .verdicts import Conclusion, Reason, Verdict
 from .watching import conclude_watch
@@ -92,7 +92,7 @@ class Runner:
         self._outcomes: list[Outcome] = []
         self._main: Target | None = None
         self._preset: dict[str, Conclusion] = {}
-        self._processes: list[Process] = []
+        self.processes: list[Process] = []  # all that were started, the ended ones included
         self._lag = LagMeter()
         self._starting = asyncio.Semaphore(STARTS)
 
@@ -113,14 +113,14 @@ class Runner:
         except BaseExceptionGroup as group:
             raise _first(group) from None
         finally:
-            for process in self._processes:
+            for process in self.processes:
                 process.kill_now()
             self._gather(time.monotonic() - began)
         return self.result
 
     async def stop_all(self) -> None:
         """End every server that this run started."""
-        for process in self._processes:
+        for process in self.processes:
             await process.stop()
             process.discard()
 
@@ -214,8 +214,16 @@ class Runner:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._one_by_one(None, [s for s in again if s not in long]))
             if long:
-                fresh = await self.target(self.plan.settings)
-                group.create_task(self._scheduler(fresh).side_by_side(long))
+                group.create_task(self._anew(long))
+
+    async def _anew(self, scenarios: list[Scenario]) -> None:
+        """Side by side on a server that is started for them."""
+        try:
+            target = await self.target(self.plan.settings)
+        except TargetError as error:
+            self._set_aside(scenarios, Reason.TARGET_DEAD, f"the server did not start again: {error}")
+        else:
+            await self._scheduler(target).side_by_side(scenarios)
 
     async def _one_by_one(self, target: Target | None, scenarios: list[Scenario]) -> None:
         """What may bring a server down: one by one, each followed by a look whether newcomers can still talk."""
@@ -235,6 +243,7 @@ class Runner:
             await scheduler.run(scenario)
             trouble = await self.two_talk(target)
             if trouble:
+                self.result.killers.append(scenario.name)
                 killer = f"after {scenario.name} no two new clients can talk ({trouble})"
                 self.result.notes.append(killer + ("; started anew" if target.process else "; it stays so"))
                 if target.process:
@@ -268,7 +277,7 @@ class Runner:
             process = await hooking.start(hooks, settings)
         except HookError as error:
             raise TargetError(str(error)) from None
-        self._processes.append(process)
+        self.processes.append(process)
         target = Target(
             process.url,
             plan.dialect,
@@ -297,9 +306,8 @@ class Runner:
                 state = f"is not ready after {hooks.ready:g} s ({trouble})"
                 if ended is not None:
                     state = f"ended with exit code {ended}"
-                raise TargetError(
-                    f"{hooks.path}: the started server {state}; its last words: {process.last_words() or 'none'}"
-                )
+                words = f"its last words: {process.last_words() or 'none'}"
+                raise StartError(f"{hooks.path}: the started server {state}; {words}", state)
             await pause(0.1)
 
     async def two_talk(self, target: Target, *, learn: bool = False) -> str:

@@ -30,6 +30,8 @@ DETAILS: Mapping[str, Callable[[Claims], bool]] = {
     "limit_by_user": lambda c: c.rate_limit is not None and c.rate_limit.scope == "user",
     # signs of life come from the server
     "server_heartbeat": lambda c: c.heartbeat is not None and c.heartbeat.by in ("server", "both"),
+    # how long a text may be is promised
+    "text_size": lambda c: c.sizes.text_bytes is not None,
     # what happens to a message of somebody who is not in the room is promised
     "non_member_send": lambda c: c.rooms.non_member_send is not None,
 }
@@ -79,6 +81,14 @@ class Names:
 
 class TargetError(Exception):
     """The target cannot be judged at all: one clear line (what, where, what to do)."""
+
+
+class StartError(TargetError):
+    """A server that the kit has started ended, or lets no two clients talk; `state` says which, in words."""
+
+    def __init__(self, line: str, state: str) -> None:
+        super().__init__(line)
+        self.state = state
 
 
 class Target:

@@ -70,6 +70,46 @@ _DIALECT = click.option(
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 
 
+_SELECTION: tuple[Decorator, ...] = (
+    click.option(
+        "--only",
+        multiple=True,
+        metavar="GLOB",
+        help="Only these checks or requirements (HIST-2, RATE-*, MSG-2.echo).",
+    ),
+    click.option("--skip", multiple=True, metavar="GLOB", help="All but these."),
+    click.option(
+        "--without-long-waits",
+        "longest",
+        is_flag=False,
+        flag_value=15.0,
+        type=float,
+        metavar="[SECONDS]",
+        help="Leave out what must wait longer than this (15 s when no number is given).",
+    ),
+    click.option(
+        "--quick",
+        is_flag=True,
+        help="Only what takes a moment, in three seconds; the result says which requirements it leaves out.",
+    ),
+    click.option(
+        "--timeout-scale",
+        "scale",
+        type=click.FloatRange(0.1, 100),
+        default=1.0,
+        show_default=True,
+        help="Multiply the patience of the kit on a slow machine; bounds of the protocol stay.",
+    ),
+)
+
+
+def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say which checks are run, and with how much patience."""
+    for option in reversed(_SELECTION):
+        command = option(command)
+    return command
+
+
 @cli.command("run", epilog=EPILOG)
 @_URL
 @_DIALECT
@@ -92,41 +132,13 @@ _AS_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
     metavar="NAME=VALUE",
     help="With --hooks: ask the server for a setting; the value is JSON or a word (store=sqlite).",
 )
-@click.option(
-    "--only",
-    multiple=True,
-    metavar="GLOB",
-    help="Only these checks or requirements (HIST-2, RATE-*, MSG-2.echo).",
-)
-@click.option("--skip", multiple=True, metavar="GLOB", help="All but these.")
+@_selection
 @click.option(
     "--jobs",
     type=click.IntRange(1, 500),
     default=40,
     show_default=True,
     help="Cases at work at the same time.",
-)
-@click.option(
-    "--without-long-waits",
-    "longest",
-    is_flag=False,
-    flag_value=15.0,
-    type=float,
-    metavar="[SECONDS]",
-    help="Leave out what must wait longer than this (15 s when no number is given).",
-)
-@click.option(
-    "--quick",
-    is_flag=True,
-    help="Only what takes no more than a moment, in three seconds; the result says which requirements it leaves out.",
-)
-@click.option(
-    "--timeout-scale",
-    "scale",
-    type=click.FloatRange(0.1, 100),
-    default=1.0,
-    show_default=True,
-    help="Multiply the patience of the kit on a slow machine; bounds of the protocol stay.",
 )
 @_file("--html", help="Write a report page.")
 @click.option(
@@ -250,6 +262,28 @@ def selftest_command(**options: Any) -> None:
     Liars are servers that are right but for one thing. They stand in the source tree, in conformance/tests/liars.
     """
     from .selftest_command import execute
+
+    sys.exit(execute(**options))
+
+
+@cli.command("matrix", epilog=EPILOG)
+@click.argument("file", metavar="FILE")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    show_default="reports/NAME of the file",
+    help="Where matrix.html, .md and .json go, and a folder for each server: its report, transcripts and output.",
+)
+@click.option("--server", "servers", multiple=True, metavar="GLOB", help="Only these servers of the file.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Servers judged side by side.")
+@_selection
+def matrix_command(**options: Any) -> None:
+    """Judge several servers, started or at an address, and lay them side by side in one matrix.
+
+    FILE names the servers: how each is started, and how it speaks (docs/matrix.md).
+    """
+    from .matrix_command import execute
 
     sys.exit(execute(**options))
 
