@@ -321,7 +321,7 @@ class Listeners:
         sheet, self.now = self.now, Sheet()
         self.total.merge(sheet)
         count = len(self.by_fd)
-        return {"t": time.time(), "users": count, "connections": count, **sheet.as_json()}
+        return {"worker": "lean", "t": time.time(), "users": count, "connections": count, **sheet.as_json()}
 
     def final(self) -> dict[str, Any]:
         self.sample()

@@ -59,7 +59,6 @@ class Voice:
         self.pause: Callable[[], float] | None = None  # between two reads, for who reads slowly
         self.read_size = READ
         self.marks: dict[str, Any] = {}  # the last number of each room, to go on from
-        self.epochs: dict[str, Any] = {}
         self.token: Any = None
         self.on_event: Callable[[Event, float], None] | None = None
         self.leaving = False
@@ -271,9 +270,8 @@ class Voice:
                     counts["deliveries"] += 1
                     if token.clock == board.clock:
                         board.now.took("delivery" + self.group, (t - token.stamp) * 1000.0)
-                    seq = event.fields.get("seq")
-                    if seq is not None:
-                        self.marks[token.room] = seq
+                    if "seq" in event.fields:
+                        self._mark(token.room, event)
                 else:
                     board.count("other messages")
             else:
@@ -284,7 +282,7 @@ class Voice:
             for op in self._running:
                 if op.exchange.step(event):
                     if op.action == "join" and op.room is not None and "seq" in event.fields:
-                        self.marks[op.room] = event.fields["seq"]
+                        self._mark(op.room, event)
                     self._write_all(op.exchange)
                     if op.exchange.done:
                         self._settle(op, event, t)
@@ -293,6 +291,10 @@ class Voice:
                 self._write(outgoing)
             if self.on_event is not None:
                 self.on_event(event, t)
+
+    def _mark(self, room: str, event: Event) -> None:
+        """How far this user has heard the room: what a resume goes on from."""
+        self.marks[room] = {"epoch": event.fields.get("epoch"), "seq": event.fields["seq"]}
 
     def _settle(self, op: Op, event: Event | None, t: float) -> None:
         if op in self._running:

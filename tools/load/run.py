@@ -114,7 +114,7 @@ def right(piece: Piece, result: Mapping[str, Any]) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tools.load.run", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m tools.load.run", description="Run the proof of the load test")
     parser.add_argument("--only", help="names of pieces, with commas between")
     parser.add_argument("--again", action="store_true", help="also those that have figures already")
     parser.add_argument("--users", type=int, default=500)

@@ -51,7 +51,7 @@ class Progress:
             counts = sample["counts"]
             bad += sum(n for name, n in counts.items() if name.startswith("violation:"))
             if sample["t"] > last - 1.1:
-                newest[sample.get("worker", sample["connections"])] = sample
+                newest[sample.get("worker")] = sample
         for sample in newest.values():
             sheet.merge(Sheet.from_json(sample))
             users += sample["connections"]

@@ -18,7 +18,7 @@ from roomproof_server.engine.memory import MemoryEngine
 from roomproof_server.hub import Room
 
 HONEST = "honest"
-RANDOM = random.Random(7)  # noqa: S311  # the same lies in every run
+RANDOM = random.Random(7)  # the same lies in every run
 
 
 def _instead_of(owner: Any, name: str, lie: Callable[..., None]) -> None:
