@@ -65,7 +65,14 @@ _DIALECT = click.option(
     default="native",
     metavar="FILE",
     show_default=True,
-    help="How the server speaks: a YAML file, or native.",
+    help="How the server speaks: a YAML file, or the name of one that comes with the kit.",
+)
+_PLUGIN = click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="NAME",
+    help="Allow a plug-in of dialects to run its code (repeatable).",
 )
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 
@@ -113,6 +120,7 @@ def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
 @cli.command("run", epilog=EPILOG)
 @_URL
 @_DIALECT
+@_PLUGIN
 @click.option(
     "--hooks",
     metavar="FILE",
@@ -295,11 +303,12 @@ def _group(kind: str) -> click.Group:
 
 @_group("dialect").command("check")
 @click.argument("file")
-def dialect_check(file: str) -> None:
+@_PLUGIN
+def dialect_check(file: str, plugins: tuple[str, ...]) -> None:
     """Check a dialect file and say what it claims."""
     from .ledger import check_dialect
 
-    sys.exit(check_dialect(file))
+    sys.exit(check_dialect(file, plugins))
 
 
 @_group("hooks").command("check")
