@@ -55,9 +55,9 @@ HOSTILE = "</td><script>alert(1)</script> | ``` [x](y)"
 def answer(**more: object) -> dict[str, object]:
     plain: dict[str, object] = {
         "key": "some", "name": "some", "title": f"Some {HOSTILE}", "rank": 1, "score": 8.5, "lines": 10,
-        "cut_off": None, "fence_closed": True, "entry_point": True, "state": "judged", "why": "", "exception": None, "python": "3.11.7",
-        "packages": ["websockets 13.1"], "starts": 2, "killers": ["X"], "wall_seconds": 3.0, "remark": "", "kept": 1,
-        "broken": 0, "unjudged": 0,
+        "cut_off": None, "fence_closed": True, "entry_point": True, "state": "judged", "why": "", "exception": None,
+        "python": "3.11.7", "packages": ["websockets 13.1"], "starts": 2, "killers": ["X"], "wall_seconds": 3.0,
+        "remark": "", "kept": 1, "broken": 0, "unjudged": 0,
     }  # fmt: skip
     return plain | more
 
