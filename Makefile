@@ -81,6 +81,7 @@ generated: $(STAMP) ## Check that the generated files are current
 	$(BIN)/python -m tools.mutants.page --check
 	$(BIN)/python -m tools.soak.page --check
 	$(BIN)/python -m tools.liars.run --page --check
+	$(BIN)/python -m tools.dialects.page --check
 
 .PHONY: generate
 generate: $(STAMP) ## Write the generated files again
@@ -89,6 +90,7 @@ generate: $(STAMP) ## Write the generated files again
 	$(BIN)/python -m benchmarks.page
 	for page in abuse multivac mutants soak; do $(BIN)/python -m tools.$$page.page || exit 1; done
 	$(BIN)/python -m tools.liars.run --page
+	$(BIN)/python -m tools.dialects.page
 
 .PHONY: docs
 docs: $(STAMP) ## Build the site from docs/ into build/site/; a warning is an error
@@ -105,6 +107,17 @@ multivac: $(STAMP) ## Unpack, start and judge the ten chat servers of a publishe
 .PHONY: multivac-ci
 multivac-ci: $(STAMP) ## The same for two of them, without the long waits
 	$(BIN)/python -m tools.multivac.run --ci $(ARGS)
+
+.PHONY: foreign-ci foreign bad-input
+foreign-ci: $(STAMP) ## Judge two packaged servers by their dialects, side by side, without most long waits (a minute)
+	$(BIN)/pytest conformance/tests/foreign $(ARGS)
+foreign: $(STAMP) ## Judge the same two by everything that applies, and leave the pages in reports/ (five minutes)
+	mkdir -p reports
+	for name in inspircd prosody; do \
+		$(BIN)/roomproof --hooks conformance/tests/foreign/$$name.yaml --dialect $$name --html reports/$$name.html $(ARGS); \
+	done
+bad-input: $(STAMP) ## Servers that flood, write huge frames, never close, print gigabytes: the kit's memory (two minutes)
+	$(BIN)/pytest conformance/tests/bad_input $(ARGS)
 
 # The long proofs. Each writes its figures, with date, commit, machine and command, to docs/results/.
 .PHONY: kill store fuzz abuse liars mutants soak shrink
