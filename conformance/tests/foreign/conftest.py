@@ -1,4 +1,4 @@
-"""Two packaged servers that nobody here wrote, judged once for all tests of this folder, side by side."""
+"""Two packaged servers that nobody here wrote and one on Socket.IO, judged once for all tests here, side by side."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import pytest
 
 HERE = Path(__file__).parent
 TARGETS = HERE.parents[3] / "shared" / "targets"
-SERVERS = ("inspircd", "prosody")
+PACKAGES = ("inspircd", "prosody")
+SERVERS = (*PACKAGES, "socketio")
 LIMIT = 100
 """Seconds that judging both may take, on a busy machine."""
 ONLY = {
@@ -27,6 +28,7 @@ ONLY = {
         *("ROOM-*", "MSG-*", "HIST-*", "RATE-1", "RATE-2", "BEAT-*", "ERR-7", "ERR-9.unmasked", "ERR-14.unmasked"),
         *("ERR-9.stray-continuation", "ERR-14.stray-continuation", "ERR-9.server-frames", "DISC-8.one-stalls"),
     ),
+    "socketio": ("ROOM-3", "ROOM-6", "MSG-2", "HIST-1", "HIST-2", "BEAT-1.idle", "BEAT-4.mute", "ERR-9.unmasked"),
 }
 """What is judged here; `make foreign` judges all."""
 
@@ -38,7 +40,7 @@ class Judged(NamedTuple):
 
 def missing() -> str:
     """Why the servers cannot be started: the packages or the folder that lack, or nothing."""
-    lacks = [f"the Debian package {name}" for name in SERVERS if shutil.which(name) is None]
+    lacks = [f"the Debian package {name}" for name in PACKAGES if shutil.which(name) is None]
     lacks += [] if TARGETS.is_dir() else [f"the folder {TARGETS.name} of configurations"]
     return ", ".join(lacks)
 
