@@ -105,6 +105,10 @@ multivac: $(STAMP) ## Judge the chat servers of a published evaluation again
 multivac-ci: $(STAMP) ## The same for two of them, without the long waits
 	$(BIN)/python examples/multivac/run.py --only grok_420,deepseek_v4 --without-long-waits $(ARGS)
 
+.PHONY: node-ci
+node-ci: $(STAMP) ## Install the server in Node from its lock file and judge it: every core row
+	$(BIN)/python -m tools.node.run $(ARGS)
+
 # The long proofs. Each writes its figures, with date, commit, machine and command, to docs/results/.
 .PHONY: kill store fuzz abuse liars mutants soak shrink
 kill: $(STAMP) ## Kill the server thirty times under load and see that nothing acknowledged is lost
