@@ -77,6 +77,7 @@ generated: $(STAMP) ## Check that the generated files are current
 	$(BIN)/python -m roomproof_server.config.derived --check
 	$(BIN)/python -m benchmarks.page --check
 	$(BIN)/python -m tools.abuse.page --check
+	$(BIN)/python -m tools.multivac.page --check
 	$(BIN)/python -m tools.mutants.page --check
 	$(BIN)/python -m tools.soak.page --check
 	$(BIN)/python -m tools.liars.run --page --check
@@ -86,7 +87,7 @@ generate: $(STAMP) ## Write the generated files again
 	$(BIN)/python -m roomproof_protocol.generate
 	$(BIN)/python -m roomproof_server.config.derived
 	$(BIN)/python -m benchmarks.page
-	for page in abuse mutants soak; do $(BIN)/python -m tools.$$page.page || exit 1; done
+	for page in abuse multivac mutants soak; do $(BIN)/python -m tools.$$page.page || exit 1; done
 	$(BIN)/python -m tools.liars.run --page
 
 .PHONY: docs
@@ -98,12 +99,12 @@ wheel: $(STAMP) ## Build the wheel into dist/, check what is in it, and that it 
 	$(BIN)/python -m tools.packaging.wheel
 
 .PHONY: multivac
-multivac: $(STAMP) ## Judge the chat servers of a published evaluation again
-	$(BIN)/python examples/multivac/run.py $(ARGS)
+multivac: $(STAMP) ## Unpack, start and judge the ten chat servers of a published evaluation (some minutes)
+	$(BIN)/python -m tools.multivac.run $(ARGS); status=$$?; $(BIN)/python -m tools.multivac.page; exit $$status
 
 .PHONY: multivac-ci
 multivac-ci: $(STAMP) ## The same for two of them, without the long waits
-	$(BIN)/python examples/multivac/run.py --only grok_420,deepseek_v4 --without-long-waits $(ARGS)
+	$(BIN)/python -m tools.multivac.run --ci $(ARGS)
 
 .PHONY: node-ci
 node-ci: $(STAMP) ## Install the server in Node from its lock file and judge it: every core row

@@ -14,7 +14,6 @@ from collections import Counter
 from pathlib import Path
 
 from roomproof_protocol.requirements import requirements
-
 from tools import ROOT
 
 SOURCE = ROOT / "examples" / "node-server"
