@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from roomproof_protocol import Limits, encode
+from roomproof_protocol import Limits, Window, encode
 from roomproof_server.engine.base import (
     Conflict,
     Done,
@@ -29,11 +29,13 @@ from roomproof_server.engine.base import (
     Unavailable,
 )
 from roomproof_server.engine.cluster.address import RedisStore
+from roomproof_server.engine.cluster.apart import Apart
 from roomproof_server.engine.cluster.hosted import Hosted, parsed
-from roomproof_server.engine.cluster.keys import Keys
+from roomproof_server.engine.cluster.keys import PARTITIONS, Keys, partition
 from roomproof_server.engine.cluster.link import LOST
-from roomproof_server.engine.cluster.places import dialler
-from roomproof_server.engine.cluster.scripts import EXIT, JOIN, PRESENT, PUBLISH, READ
+from roomproof_server.engine.cluster.places import Place, Places
+from roomproof_server.engine.cluster.rollcall import RollCall
+from roomproof_server.engine.cluster.scripts import ASSERT, EXIT, JOIN, PRESENT, PUBLISH, READ
 from roomproof_server.engine.cluster.shard import Shard
 from roomproof_server.engine.memory import BARREN_MS, GuestState, guest_key, make_guest
 from roomproof_server.rules.presence import PresenceEvent
@@ -57,10 +59,13 @@ class RedisEngine:
         self._graces: deque[tuple[float, str, str]] = deque()
         self._guests: dict[bytes, GuestState] = {}
         self._kept: OrderedDict[bytes, float] = OrderedDict()  # guests in use, and when Redis is told again
-        self._shards = [
-            Shard(str(store), dialler(store), store.times, self._keys.shard("k", 0, self._node), now=now,
-                  hear=self._hear, whole=self._whole)
-        ]  # fmt: skip
+        self._doubtful: set[str] = set()  # rooms whose presence in Redis may not be what it is here
+        self._places = Places(store, self._arrange)
+        self._shards: list[Shard] = []
+        self._map: list[Shard] = []  # by partition
+        self._arrange([self._places.first] * PARTITIONS)
+        self._roll_call = RollCall(self._node, self._keys.shard("n", 0), self._shard_of(0), store.times,
+                                   now=now, sweep=self._sweep_node, swept=self._swept)  # fmt: skip
 
     @property
     def durability(self) -> Durability:
@@ -69,6 +74,10 @@ class RedisEngine:
     @property
     def usable(self) -> bool:
         return all(shard.healthy for shard in self._shards)
+
+    @property
+    def isolated(self) -> bool:
+        return any(shard.silent_ms >= self._store.times.isolated_ms for shard in self._shards)
 
     @property
     def busy(self) -> bool:
@@ -128,6 +137,9 @@ class RedisEngine:
         mid: str | None,
         done: Done[Stored | Conflict | Limited | Unavailable],
     ) -> None:
+        if self._roll_call.held is not None:
+            self._roll_call.held.append((self._now(), partial(self.publish, room, member, text, mid, done), done))
+            return
         keys, limits = self._keys, self._limits
         state = self._rooms.get(room)
         epoch, seq = state.position if state else ("", 0)
@@ -137,18 +149,27 @@ class RedisEngine:
         ttl = limits.dedup_ms if mid else min(limits.dedup_ms, RETRIED_MS)
         names = [
             keys.room("m", room), keys.room("s", room), keys.mid(room, member.id, mid or f".{secrets.token_hex(8)}"),
-            keys.user("r", member.id),
         ]  # fmt: skip
-        quotas = [limits.messages.count, limits.messages.window_ms]
+        owners: list[tuple[str, Window]] = [(keys.user("r", member.id), limits.messages)]
         if limits.per_address is not None and member.address is not None:
-            names.append(keys.user("a", member.address))
-            quotas += [limits.per_address.messages.count, limits.per_address.messages.window_ms]
-        self._shard(room).run(
-            PUBLISH, names,
-            new_epoch(), epoch, seq, limits.history, max(1, ttl - 1), text_digest(text).hex(), keys.room("c", room),
-            head, tail, f"{member.id} {mid or '.'}", *quotas,
-            done=partial(self._published, room, (member.id, mid, head, tail), done),
-        )  # fmt: skip
+            owners.append((keys.user("a", member.address), limits.per_address.messages))
+        quotas = [number for _, window in owners for number in (window.count, window.window_ms)]
+        digest = text_digest(text).hex()
+
+        def keep(logs: list[str], *numbers: int) -> None:
+            shard = self._shard(room)
+            shard.run(
+                PUBLISH, names + logs,
+                new_epoch(), epoch, seq, limits.history, max(1, ttl - 1), digest, keys.room("c", room), head, tail,
+                f"{member.id} {mid or '.'}", *numbers, shard.run_id, int(self._roll_call.sure),
+                done=partial(self._published, room, (member.id, mid, head, tail), done),
+            )  # fmt: skip
+
+        if self._store.kind != "cluster":
+            keep([name for name, _ in owners], *quotas)
+            return
+        # In a cluster a user's quota is on another server than the room: asked before, and a retry before that.
+        Apart(self._shard_of_key, owners, names, digest, keep, done, retry=mid is not None)
 
     def page(
         self, room: str, *, epoch: str | None, before: int | None, after: int | None, limit: int,
@@ -206,7 +227,7 @@ class RedisEngine:
                 done(Unavailable())
 
         name = self._keys.user("g", key.hex())
-        self._shard(name).call("GETEX", name, "PX", self._guest_ttl, done=answer)
+        self._shard_of_key(name).call("GETEX", name, "PX", self._guest_ttl, done=answer)
 
     def release_guest(self, token: str) -> None:
         key = guest_key(token)
@@ -221,6 +242,7 @@ class RedisEngine:
         now = self._now()
         for shard in self._shards:
             shard.sweep()
+        self._roll_call.sweep()
         for state in list(self._rooms.values()):
             self._sweep_room(state, now)
         while self._graces and self._graces[0][0] <= now:
@@ -235,13 +257,50 @@ class RedisEngine:
                 self._keep_guest(key, record.id, lambda _: None)
 
     def close(self) -> None:
+        self._places.close()
         for shard in self._shards:
             shard.close()
 
     # Inside
 
     def _shard(self, name: str) -> Shard:
-        return self._shards[0]
+        """The server of a room."""
+        return self._map[partition(name)]
+
+    def _shard_of_key(self, key: str) -> Shard:
+        """The server of any key, by its tag."""
+        return self._map[int(key[key.index("{p") + 2 : key.index("}")])]
+
+    def _shard_of(self, number: int) -> Callable[[], Shard]:
+        return lambda: self._map[number]
+
+    def _arrange(self, places: list[Place]) -> None:
+        """Which server has which partition; rooms whose partition moved go with it."""
+        before, known = self._map, {shard.name: shard for shard in self._shards}
+        named: dict[str, Shard] = {}
+        self._map = []
+        for number, place in enumerate(places):
+            if place.name not in named:
+                canary = self._keys.shard("k", number, f"{self._node}.{secrets.token_hex(2)}")
+                named[place.name] = known.get(place.name) or Shard(
+                    place.name, place.dial, self._store.times, canary, now=self._now, hear=self._hear,
+                    whole=self._whole, up=self._up, check=self._check, elsewhere=self._places.look,
+                )  # fmt: skip
+            self._map.append(named[place.name])
+        self._shards = list(named.values())
+        for state in self._rooms.values():
+            number, channel = partition(state.room), self._keys.room("c", state.room)
+            if before and before[number] is not self._map[number] and state.sink is not None:
+                before[number].bus.unsubscribe(channel)
+                self._map[number].bus.subscribe(channel)
+                self._map[number].bus.when_heard(channel, partial(self._moved, state))
+        for shard in known.values():
+            if shard.name not in named:
+                shard.close()
+
+    def _moved(self, state: Hosted) -> None:
+        self._sync(state)
+        self._go_on(state)
 
     @property
     def _guest_ttl(self) -> int:
@@ -254,7 +313,7 @@ class RedisEngine:
 
     def _keep_guest(self, key: bytes, guest: str, done: Callable[[Any], None]) -> None:
         name = self._keys.user("g", key.hex())
-        self._shard(name).call("SET", name, guest, "PX", self._guest_ttl, done=done)
+        self._shard_of_key(name).call("SET", name, guest, "PX", self._guest_ttl, done=done)
 
     def _when_heard(self, state: Hosted, then: Callable[[], None], too_late: Callable[[], None]) -> None:
         """Take the step once what is published in the room comes here: between look and step nothing is missed."""
@@ -284,8 +343,7 @@ class RedisEngine:
 
         def answer(reply: Any) -> None:
             if not isinstance(reply, list):
-                if not any(user == member.id for user, _ in state.presence.members()):
-                    self._exit(state, member.id, "leave")  # it may have been carried out
+                self._doubtful.add(room)  # it may have been carried out
                 done(Unavailable())
                 return
             count, epoch, head, *records = reply
@@ -306,8 +364,77 @@ class RedisEngine:
         self._shard(room).run(
             EXIT, [*(keys.room(kind, room) for kind in "msp"), keys.hosted(room, self._node)],
             self._node, user, how, keys.room("c", room), room, int(not state.presence.count), ttl,
-            min(ttl, BARREN_MS), done=lambda _: None,
+            min(ttl, BARREN_MS), done=lambda reply: self._doubtful.add(room) if reply is LOST else None,
         )  # fmt: skip
+
+    def _assert(self, room: str, node: str, *, loud: bool) -> None:
+        """Have Redis hold of a node's users in a room exactly those that are here; of another node none."""
+        state, keys = self._rooms.get(room), self._keys
+        ttl = max(1, self._limits.room_ttl_ms - 1)
+        known = state.presence.known() if state is not None and node == self._node else ()
+        users = [word for user, name, grace in known for word in (user, "~" if grace else "", name)]
+        self._shard(room).run(
+            ASSERT, [*(keys.room(kind, room) for kind in "msp"), keys.hosted(room, node)],
+            node, keys.room("c", room), room, int(loud), ttl, min(ttl, BARREN_MS), *users,
+            done=lambda reply: self._doubtful.add(room) if reply is LOST and node == self._node else None,
+        )  # fmt: skip
+
+    def _sweep_node(self, node: str, done: Callable[[], None]) -> None:
+        """Another node is dead: its users are gone from every room (PRES-6)."""
+        left = PARTITIONS
+
+        def answer(rooms: Any) -> None:
+            nonlocal left
+            left -= 1
+            for room in rooms if isinstance(rooms, list) else ():
+                self._assert(room.decode(), node, loud=True)
+            if not left:
+                done()
+
+        for number in range(PARTITIONS):
+            self._map[number].call("SMEMBERS", self._keys.shard("h", number, node), done=answer)
+
+    def _swept(self, *, loud: bool) -> None:
+        """Redis knows nothing of this node any more: tell it who is here, others only if they were told otherwise."""
+        for state in self._rooms.values():
+            if state.presence.count:
+                self._assert(state.room, self._node, loud=loud)
+
+    def _up(self, shard: Shard) -> None:
+        """The server answers, or another one does: what was heard stands against what is there (the fence)."""
+        if not self._map:
+            return
+        reads = [state for state in self._rooms.values() if self._shard(state.room) is shard and state.stream]
+        left = len(reads) + 1
+
+        def one(_: Stream | None = None) -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                self._roll_call.fenced(shard)
+
+        self._roll_call.begin(shard)
+        for state in reads:
+            self._read(state.room, one)
+        one()
+
+    def _check(self, shard: Shard) -> None:
+        """See whether a head moved without us: the last message of a quiet room may have been lost on the way."""
+        if shard is self._map[0]:
+            self._roll_call.renew()
+        doubtful, self._doubtful = self._doubtful, set()
+        for room in doubtful:
+            self._assert(room, self._node, loud=True)
+        for state in self._rooms.values():
+            if state.stream is not None and self._shard(state.room) is shard:
+                shard.call("HMGET", self._keys.room("m", state.room), "e", "n", done=partial(self._looked, state))
+
+    def _looked(self, state: Hosted, reply: Any) -> None:
+        if not isinstance(reply, list) or state.stream is None:
+            return
+        epoch, seq = state.position
+        if reply[0] is None or reply[0].decode() != epoch or int(reply[1]) != seq:
+            self._sync(state)
 
     def _published(
         self,
@@ -380,10 +507,11 @@ class RedisEngine:
         if state.ahead is not None and now - state.ahead >= AHEAD_MS:
             self._sync(state)
 
-    def _whole(self) -> None:
+    def _whole(self, shard: Shard) -> None:
         """The bus was away: see what was missed."""
         for state in self._rooms.values():
-            self._sync(state)
+            if self._shard(state.room) is shard:
+                self._sync(state)
 
     def _hear(self, channel: str, data: bytes) -> None:
         room = channel.rpartition(":")[2]

@@ -31,7 +31,7 @@ class Keys:
 
     def user(self, kind: str, user: str) -> str:
         """A key of a user, a guest's token or an address."""
-        return f"{self._prefix}{{u{partition(user)}}}:{kind}:{user}"
+        return f"{self._tags[partition(user)]}{kind}:{user}"
 
     def shard(self, kind: str, number: int, rest: str = "") -> str:
         """A key of the partition with this number."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -16,7 +17,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    MasterDownError,
+    MovedError,
+    NoScriptError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
 
 from roomproof_server.engine.cluster.scripts import SCRIPTS, sha
 
@@ -34,7 +45,10 @@ class Lost:
 
 LOST = Lost()
 # Answers that mean "not here, or not now" and that another connection may answer better.
-ELSEWHERE = ("MOVED", "ASK", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "NOSCRIPT", "LOADING", "MASTERDOWN", "UNBLOCKED")
+ELSEWHERE = (
+    AskError, ClusterDownError, MasterDownError, MovedError, NoScriptError, ReadOnlyError, TryAgainError,
+)  # fmt: skip
+SHORT_MS = 1_000  # a connection that lived shorter did not work: the next one waits
 
 
 @dataclass(slots=True, eq=False)
@@ -46,7 +60,8 @@ class _Call:
 
 class Link:
     """``dial`` opens a connection to the right server; ``up`` is called with what the server said of itself in
-    `INFO`, before the first command goes out. ``now`` gives ms, ``reply_ms`` is what a server may take.
+    `INFO`, before the first command goes out, ``elsewhere`` when it says that it is not in charge. ``now`` gives ms,
+    ``reply_ms`` is what a server may take.
     """
 
     def __init__(
@@ -57,9 +72,11 @@ class Link:
         now: Callable[[], float],
         reply_ms: float,
         up: Callable[[dict[str, str]], None] = lambda _: None,
+        elsewhere: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
         self._dial, self._now, self._reply_ms, self._up = dial, now, reply_ms, up
+        self._elsewhere = elsewhere
         self._queue: deque[_Call] = deque()  # not sent yet
         self._sent: deque[_Call] = deque()  # on their way, the oldest first
         self._wanted = asyncio.Event()
@@ -103,9 +120,12 @@ class Link:
             _cut(self._connection)
 
     def close(self) -> None:
-        """End; nobody is told anything any more."""
+        """End; whoever still waits is told `LOST`."""
         self._task.cancel()
         self.abort()
+        self._down_since = -math.inf
+        for call in [*self._sent, *self._queue]:
+            _tell(call, LOST)
 
     # The task
 
@@ -114,14 +134,15 @@ class Link:
         pause = least
         while True:
             try:
-                connection = await self._open()
+                connection, about = await self._open()
             except (RedisError, OSError, TimeoutError, ValueError) as error:
                 self._note(error)
                 await asyncio.sleep(random.uniform(pause / 2, pause))
                 pause = min(2 * pause, most)
                 continue
-            pause = least
+            began = self._now()
             self._connection, self._down_since = connection, None
+            self._up(about)
             if self._failing:
                 self._failing = False
                 logger.warning("%s answers again", self.name)
@@ -138,20 +159,26 @@ class Link:
                 self._queue.extendleft(call for call in reversed(self._sent) if call.done is not None)
                 self._sent.clear()
                 self._wanted.set()
+            if self._now() - began >= SHORT_MS:
+                pause = least
+            else:
+                await asyncio.sleep(random.uniform(pause / 2, pause))
+                pause = min(2 * pause, most)
 
-    async def _open(self) -> AbstractConnection:
+    async def _open(self) -> tuple[AbstractConnection, dict[str, str]]:
         """A connection to a server that answers, has the scripts, and whose word counts."""
         async with asyncio.timeout(self._reply_ms / 1000):
             connection = await self._dial()
             try:
                 about = _parsed(await ask(connection, "INFO"))
+                if about.get("role") != "master":
+                    raise ReadOnlyError("the server is a replica")
                 for script in SCRIPTS:
                     await ask(connection, "SCRIPT", "LOAD", script)
             except BaseException:
                 _cut(connection)
                 raise
-        self._up(about)
-        return connection
+        return connection, about
 
     async def _write(self, connection: AbstractConnection) -> None:
         with suppress(RedisError, OSError):  # which the reader meets, too
@@ -173,7 +200,8 @@ class Link:
             try:
                 answer = await connection.read_response(disable_decoding=True)
             except ResponseError as error:
-                if str(error).startswith(ELSEWHERE):
+                if isinstance(error, ELSEWHERE):
+                    self._elsewhere()
                     raise
                 logger.error("%s refuses: %s", self.name, error)
                 answer = error

@@ -19,7 +19,9 @@ MISSES = 2  # of the canary until the bus is put up anew
 
 
 class Shard:
-    """``hear`` gets channel and data, ``whole`` is called when the bus was away and is back."""
+    """``hear`` gets channel and data, ``whole`` is called when the bus was away and is back, ``up`` when the link is,
+    ``check`` every now and then, ``elsewhere`` when the server says that it is not in charge.
+    """
 
     def __init__(
         self,
@@ -30,11 +32,16 @@ class Shard:
         *,
         now: Callable[[], float],
         hear: Callable[[str, bytes], None],
-        whole: Callable[[], None],
+        whole: Callable[[Shard], None],
+        up: Callable[[Shard], None],
+        check: Callable[[Shard], None],
+        elsewhere: Callable[[], None],
     ) -> None:
-        self._times, self._now, self._canary, self._listen = times, now, canary, hear
-        self.link = Link(name, dial, now=now, reply_ms=times.reply_ms)
-        self.bus = Bus(name, dial, now=now, hear=self._hear, up=whole, reply_ms=times.reply_ms)
+        self.name, self._times, self._now, self._canary, self._listen = name, times, now, canary, hear
+        self._link_up, self._check = up, check
+        self.run_id = ""  # of the server
+        self.link = Link(name, dial, now=now, reply_ms=times.reply_ms, up=self._up, elsewhere=elsewhere)
+        self.bus = Bus(name, dial, now=now, hear=self._hear, up=lambda: whole(self), reply_ms=times.reply_ms)
         self.bus.subscribe(canary)
         self._sung = self._heard = self._missed = 0
         self._heard_at = now()  # and the time before counts as if it had been heard
@@ -43,7 +50,7 @@ class Shard:
     @property
     def healthy(self) -> bool:
         """What is published is delivered, and was until lately."""
-        return self.silent_ms < self._times.red_ms
+        return self._heard > 0 and self.silent_ms < self._times.red_ms
 
     @property
     def silent_ms(self) -> float:
@@ -81,11 +88,21 @@ class Shard:
                 self._missed = 0
                 self.bus.renew()
         self.sing()
+        self._check(self)
+
+    def renew(self) -> None:
+        """Put both connections up anew: another server may be in charge."""
+        self.link.abort()
+        self.bus.renew()
 
     def close(self) -> None:
         """End."""
         self.link.close()
         self.bus.close()
+
+    def _up(self, about: dict[str, str]) -> None:
+        self.run_id = about.get("run_id", "")
+        self._link_up(self)
 
     def _hear(self, channel: str, data: bytes) -> None:
         if channel == self._canary:
