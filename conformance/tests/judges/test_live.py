@@ -120,6 +120,24 @@ def test_who_joins_later_is_owed_what_is_begun_after_the_answer() -> None:
     assert world.found[0].conn == late.name
 
 
+def test_what_was_sent_while_it_joined_may_come_live_and_then_all_of_it_does() -> None:
+    for heard, kinds in (([0, 1, 2], []), ([1, 2], []), ([2], []), ([], []), ([0, 2], ["lost"])):
+        world = World()
+        member = world.crowd.member("late")
+        join = world.crowd.op(member, "join", "r", world.t)
+        texts = []
+        for _ in range(3):
+            op, text = world.send(world.a)
+            world.accept(world.a, op)
+            world.hear(world.a, text)
+            world.hear(world.b, text)
+            texts.append(text)
+        world.crowd.reply(member, join, ok=True, event=Event("joined"), t=world.t)
+        for place in heard:
+            world.hear(member, texts[place])
+        assert world.kinds == kinds
+
+
 def test_a_history_goes_on_live_without_a_hole() -> None:
     """The race: what was said between the look at the history and the subscription is in neither."""
     for gap, kinds in ((False, []), (True, ["lost"])):
@@ -178,7 +196,9 @@ def test_the_rate_is_judged_as_the_kit_judges_a_transcript(seed: int) -> None:
     t = 0.0
     for number in range(30):
         t += rng.choice((0.01, 0.05, 0.2, 0.4, 0.9))
-        op = transcript.add(t, "a", "op", op="send", ref=str(number), user="a", args={"room": "r", "text": f"x{number}"})
+        op = transcript.add(
+            t, "a", "op", op="send", ref=str(number), user="a", args={"room": "r", "text": f"x{number}"}
+        )
         watch.begin(op.index, "a", "a", t)
         t += rng.choice((0.001, 0.02, 0.2))
         admitted = rng.random() < rng.choice((0.2, 0.8))
