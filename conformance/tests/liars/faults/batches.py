@@ -1,0 +1,51 @@
+"""Faults of gathering: frames of a room wait for each other and go out together, which can go wrong of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from roomproof_server.hub import Room
+from roomproof_server.rules.session import Session
+
+from .lying import instead_of, liar
+
+
+@liar
+def msg_5_reordered_batches() -> None:
+    """Of messages that go out together the last one waits, and comes after those of the next time."""
+    waiting: dict[Any, list[bytes]] = {}
+
+    @instead_of(Room, "_write")
+    def write(honest: Callable[..., None], room: Any) -> None:
+        late = waiting.pop(room, [])
+        batch, rest = (room._batch, []) if late or len(room._batch) < 2 else (room._batch[:-1], room._batch[-1:])
+        room._batch = batch + late
+        honest(room)
+        if rest:
+            waiting[room] = rest
+            asyncio.get_running_loop().call_later(0.02, lambda: room._write() if room in waiting else None)
+
+
+@liar
+def hist_4_stale_batch() -> None:
+    """Who joins gets what is waiting for the members there were before."""
+
+    @instead_of(Room, "admit")
+    def admit(honest: Callable[..., None], room: Any, listener: Any, frame: bytes, head: int, *, already: bool) -> None:
+        honest(room, listener, frame, head, already=already)
+        if not already and room._aside.pop(listener, None):
+            listener.flush()
+            room._members[listener] = listener.write
+
+
+@liar
+def disc_9_batch_lost() -> None:
+    """What waits to go out together is lost when a connection of the room ends."""
+
+    @instead_of(Session, "end")
+    def end(honest: Callable[..., None], self: Any, *, clean: bool) -> None:
+        for room in self._rooms.values():
+            room._batch.clear()
+        honest(self, clean=clean)
