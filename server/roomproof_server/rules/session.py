@@ -93,7 +93,7 @@ class Session:
 
     __slots__ = (
         "_address", "_backlog", "_bearer", "_bucket", "_busy", "_ended", "_errors", "_expiry", "_hub", "_limits",
-        "_member", "_now", "_port", "_pumping", "_rooms", "_token", "conn", "flush", "keep", "send", "user_id", "write",
+        "_member", "_now", "_port", "_pumping", "_rooms", "_token", "conn", "flush", "keep", "send", "user_id",
     )  # fmt: skip
 
     def __init__(
@@ -103,7 +103,7 @@ class Session:
         self._address, self._bearer = address, bearer
         self._limits = limits = hub.settings.limits
         # What rooms call: bound once.
-        self.write, self.send, self.keep, self.flush = port.write, port.send, port.keep, port.flush
+        self.send, self.keep, self.flush = port.send, port.keep, port.flush
         self.user_id = ""
         self._member: Member | None = None  # from welcome on
         self._token: str | None = None  # of a guest
@@ -123,6 +123,11 @@ class Session:
     def busy(self) -> bool:
         """The engine owes an answer."""
         return self._busy
+
+    @property
+    def write(self) -> Callable[[bytes], object]:
+        """Writes to this connection past its queue."""
+        return self._port.write
 
     @property
     def apart(self) -> bool:

@@ -51,12 +51,11 @@ class Connection(asyncio.BufferedProtocol):
     __slots__ = (
         "_beat", "_client", "_closing", "_deadline", "_deflate", "_drained", "_eof", "_frames", "_leaving",
         "_opcode", "_out", "_owed", "_owed_until", "_part", "_peak", "_pending", "_reading", "_server",
-        "_session", "_since", "_soon", "_stuffed", "_transport", "_why", "_wire", "received", "slot", "write",
+        "_session", "_since", "_soon", "_stuffed", "_transport", "_why", "_wire", "received", "slot",
         "written",
     )  # fmt: skip
 
     _transport: asyncio.Transport
-    write: Callable[[bytes], object]
 
     def __init__(self, server: Server) -> None:
         self._server, settings = server, server.settings
@@ -97,7 +96,6 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport = cast("asyncio.Transport", transport)  # which uvloop's does not subclass
-        self.write = transport.write
         if not self._server.has_room():
             transport.abort()
             return
@@ -163,6 +161,10 @@ class Connection(asyncio.BufferedProtocol):
         self._server.loop.call_soon(self._regulate)
 
     # Port
+
+    @property
+    def write(self) -> Callable[[bytes], object]:
+        return self._transport.write
 
     @property
     def apart(self) -> bool:
