@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,17 +12,20 @@ from roomproof_server.rules.session import Session
 
 from .lying import instead_of, liar
 
+USER = re.compile(rb'"from":{"id":"[^"]*"')
+
 
 @liar
 def msg_5_reordered_batches() -> None:
-    """Of messages that go out together the last one waits, and comes after those of the next time."""
+    """Of messages by several users that go out together the last waits, and comes after those of the next time."""
     waiting: dict[Any, list[bytes]] = {}
 
     @instead_of(Room, "_write")
     def write(honest: Callable[..., None], room: Any) -> None:
         late = waiting.pop(room, [])
-        batch, rest = (room._batch, []) if late or len(room._batch) < 2 else (room._batch[:-1], room._batch[-1:])
-        room._batch = batch + late
+        users = {found[0] for frame in room._batch if (found := USER.search(frame))}
+        rest = room._batch[-1:] if len(users) > 1 and not late else []
+        room._batch = room._batch[: len(room._batch) - len(rest)] + late
         honest(room)
         if rest:
             waiting[room] = rest
@@ -42,10 +46,10 @@ def hist_4_stale_batch() -> None:
 
 @liar
 def disc_9_batch_lost() -> None:
-    """What waits to go out together is lost when a connection of the room ends."""
+    """What waits to go out together is lost when a member closes its connection."""
 
     @instead_of(Session, "end")
     def end(honest: Callable[..., None], self: Any, *, clean: bool) -> None:
-        for room in self._rooms.values():
+        for room in self._rooms.values() if clean else ():
             room._batch.clear()
         honest(self, clean=clean)
