@@ -75,8 +75,10 @@ newest: $(STAMP)
 generated: $(STAMP) ## Check that the generated files are current
 	$(BIN)/python -m roomproof_protocol.generate --check
 	$(BIN)/python -m roomproof_server.config.derived --check
+	$(BIN)/python -m tools.packaging.man --check
 	$(BIN)/python -m benchmarks.page --check
 	$(BIN)/python -m tools.abuse.page --check
+	$(BIN)/python -m tools.load.page --check
 	$(BIN)/python -m tools.multivac.page --check
 	$(BIN)/python -m tools.mutants.page --check
 	$(BIN)/python -m tools.soak.page --check
@@ -87,8 +89,9 @@ generated: $(STAMP) ## Check that the generated files are current
 generate: $(STAMP) ## Write the generated files again
 	$(BIN)/python -m roomproof_protocol.generate
 	$(BIN)/python -m roomproof_server.config.derived
+	$(BIN)/python -m tools.packaging.man
 	$(BIN)/python -m benchmarks.page
-	for page in abuse multivac mutants soak; do $(BIN)/python -m tools.$$page.page || exit 1; done
+	for page in abuse load multivac mutants soak; do $(BIN)/python -m tools.$$page.page || exit 1; done
 	$(BIN)/python -m tools.liars.run --page
 	$(BIN)/python -m tools.dialects.page
 
@@ -99,6 +102,10 @@ docs: $(STAMP) ## Build the site from docs/ into build/site/; a warning is an er
 .PHONY: wheel
 wheel: $(STAMP) ## Build the wheel into dist/, check what is in it, and that it runs on its own and on the Pythons that are here
 	$(BIN)/python -m tools.packaging.wheel
+
+.PHONY: packaging-ci
+packaging-ci: $(STAMP) ## Look at container, unit, action, workflows and man pages with their linters
+	$(BIN)/python -m tools.packaging.deploy
 
 .PHONY: multivac
 multivac: $(STAMP) ## Unpack, start and judge the ten chat servers of a published evaluation (some minutes)
@@ -118,6 +125,10 @@ foreign: $(STAMP) ## Judge the same two by everything that applies, and leave th
 	done
 bad-input: $(STAMP) ## Servers that flood, write huge frames, never close, print gigabytes: the kit's memory (two minutes)
 	$(BIN)/pytest conformance/tests/bad_input $(ARGS)
+
+.PHONY: node-ci
+node-ci: $(STAMP) ## Install the server in Node from its lock file and judge it: every core row
+	$(BIN)/python -m tools.node.run $(ARGS)
 
 # The long proofs. Each writes its figures, with date, commit, machine and command, to docs/results/.
 .PHONY: kill store fuzz abuse liars mutants soak shrink
@@ -160,6 +171,12 @@ bench-quick: bench-peers ## One message to many, four servers, in under three mi
 	$(BIN)/python -m benchmarks.run --quick $(ARGS)
 bench-ci: $(STAMP) ## Show that the benchmark runs
 	$(BIN)/python -m benchmarks.run --ci $(ARGS)
+
+.PHONY: load load-ci
+load: $(STAMP) ## Load the reference in every scenario, and five liars; goes on where it was broken off (15 minutes)
+	$(BIN)/python -m tools.load.run $(ARGS); status=$$?; $(BIN)/python -m tools.load.page; exit $$status
+load-ci: $(STAMP) ## Two scenarios with 30 users for 5 s
+	$(BIN)/python -m tools.load.run --ci
 
 .PHONY: constraints
 constraints: ## Choose the versions in constraints.txt anew, from the ranges in pyproject.toml
