@@ -52,6 +52,9 @@ def reference_page(version: str, subprotocol: str, endpoint: str) -> str:
                 for row in CLOSES.values()
             ),
         ),
+        "The reason of a close that the server begins with a code from 4000 on is the name of the code, followed, "
+        "where the wait is known, by `; retry_after_ms=` and milliseconds: `flood; retry_after_ms=30000`. That of a "
+        "code of RFC 6455 is the same or empty.",
         "A code that is not listed carries the advice of its block, one outside the blocks that of 1011.",
         _table(
             ("block", "advice"),

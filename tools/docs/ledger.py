@@ -23,7 +23,7 @@ INTRODUCTION = """\
 
 {counts}
 
-{note}
+{note} Sections that a sentence names are those of [the protocol](index.md).
 
 Beside each sentence: its level, what a test of it needs, the checks that judge it with what became of each in the last
 kept run against the reference server ({date}, commit `{commit}`, `{command}`), and the liars: servers that
