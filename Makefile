@@ -85,6 +85,8 @@ generated: $(STAMP) ## Check that the generated files are current
 	$(BIN)/python -m tools.liars.run --page --check
 	$(BIN)/python -m tools.dialects.page --check
 
+	$(BIN)/python -m tools.docs.generate --check
+
 .PHONY: generate
 generate: $(STAMP) ## Write the generated files again
 	$(BIN)/python -m roomproof_protocol.generate
@@ -94,6 +96,8 @@ generate: $(STAMP) ## Write the generated files again
 	for page in abuse load multivac mutants soak; do $(BIN)/python -m tools.$$page.page || exit 1; done
 	$(BIN)/python -m tools.liars.run --page
 	$(BIN)/python -m tools.dialects.page
+
+	$(BIN)/python -m tools.docs.generate
 
 .PHONY: docs
 docs: $(STAMP) ## Build the site from docs/ into build/site/; a warning is an error
