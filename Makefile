@@ -78,6 +78,7 @@ generated: $(STAMP) ## Check that the generated files are current
 	$(BIN)/python -m benchmarks.page --check
 	$(BIN)/python -m tools.abuse.page --check
 	$(BIN)/python -m tools.faults.page --check
+	$(BIN)/python -m tools.load.page --check
 	$(BIN)/python -m tools.multivac.page --check
 	$(BIN)/python -m tools.mutants.page --check
 	$(BIN)/python -m tools.soak.page --check
@@ -88,7 +89,7 @@ generate: $(STAMP) ## Write the generated files again
 	$(BIN)/python -m roomproof_protocol.generate
 	$(BIN)/python -m roomproof_server.config.derived
 	$(BIN)/python -m benchmarks.page
-	for page in faults abuse multivac mutants soak; do $(BIN)/python -m tools.$$page.page || exit 1; done
+	for page in abuse faults load multivac mutants soak; do $(BIN)/python -m tools.$$page.page || exit 1; done
 	$(BIN)/python -m tools.liars.run --page
 
 .PHONY: docs
@@ -106,6 +107,10 @@ multivac: $(STAMP) ## Unpack, start and judge the ten chat servers of a publishe
 .PHONY: multivac-ci
 multivac-ci: $(STAMP) ## The same for two of them, without the long waits
 	$(BIN)/python -m tools.multivac.run --ci $(ARGS)
+
+.PHONY: node-ci
+node-ci: $(STAMP) ## Install the server in Node from its lock file and judge it: every core row
+	$(BIN)/python -m tools.node.run $(ARGS)
 
 # The long proofs. Each writes its figures, with date, commit, machine and command, to docs/results/.
 .PHONY: kill store fuzz abuse liars mutants soak shrink
@@ -154,6 +159,12 @@ bench-quick: bench-peers ## One message to many, four servers, in under three mi
 	$(BIN)/python -m benchmarks.run --quick $(ARGS)
 bench-ci: $(STAMP) ## Show that the benchmark runs
 	$(BIN)/python -m benchmarks.run --ci $(ARGS)
+
+.PHONY: load load-ci
+load: $(STAMP) ## Load the reference in every scenario, and five liars; goes on where it was broken off (15 minutes)
+	$(BIN)/python -m tools.load.run $(ARGS); status=$$?; $(BIN)/python -m tools.load.page; exit $$status
+load-ci: $(STAMP) ## Two scenarios with 30 users for 5 s
+	$(BIN)/python -m tools.load.run --ci
 
 .PHONY: constraints
 constraints: ## Choose the versions in constraints.txt anew, from the ranges in pyproject.toml

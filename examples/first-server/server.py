@@ -10,16 +10,20 @@ rooms: dict[str, set[ServerConnection]] = {}
 
 
 async def client(socket: ServerConnection) -> None:
-    room, name = None, "somebody"
+    room, name = "", ""
     async for frame in socket:
-        message = json.loads(frame)
+        try:
+            message = json.loads(frame)
+        except ValueError:
+            continue
         if message["type"] == "join":
             room, name = message["room"], message["name"]
             rooms.setdefault(room, set()).add(socket)
             await socket.send(json.dumps({"type": "joined", "room": room}))
         elif message["type"] == "chat":
             said = {"type": "chat", "room": room, "name": name, "text": message["text"]}
-            broadcast(rooms.get(room, set()), json.dumps(said))
+            broadcast(rooms.get(room, ()), json.dumps(said))
+    rooms.get(room, set()).discard(socket)
 
 
 async def main() -> None:
@@ -27,4 +31,5 @@ async def main() -> None:
         await asyncio.Future()
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

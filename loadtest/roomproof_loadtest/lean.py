@@ -30,6 +30,7 @@ from .board import KEPT, LONGEST, clock_name
 from .figures import Sheet
 from .frames import BINARY, CLOSE, PING, TEXT, Broken, Cutter, close_code
 from .heartbeat import Metronome
+from .opening import opened
 
 CACHED = 512
 """Chunks and payloads that are remembered."""
@@ -81,7 +82,8 @@ class Listeners:
         session = Session(self.dialect, nick=name, room=bound)
         began = time.monotonic()
         try:
-            wire = self._connect(session)
+            wire = opened(session, self.url, self.patience)
+            wire.settimeout(self.patience)
             listener = Listener(name, session, wire)
             self.now.took("connect", (time.monotonic() - began) * 1000)
             for action in ("identify", "join"):
@@ -96,20 +98,6 @@ class Listeners:
         self.by_fd[listener.socket.fileno()] = listener
         self.poll.register(listener.socket.fileno(), select.EPOLLIN)
         return True
-
-    def _connect(self, session: Session) -> Any:
-        url = session.address(self.url)
-        headers = self.dialect.headers(session.variables)
-        origin = next((value for name, value in headers if name.lower() == "origin"), None)
-        wire = websocket.WebSocket(skip_utf8_validation=True, enable_multithread=False)
-        wire.settimeout(self.patience)
-        wire.connect(
-            url,
-            header=[f"{name}: {value}" for name, value in headers if name.lower() != "origin"],
-            subprotocols=list(self.dialect.subprotocols) or None,
-            **({"origin": origin} if origin is not None else {"suppress_origin": True}),
-        )
-        return wire
 
     def _ask(self, listener: Listener, action: str) -> None:
         """One request and its answer, before the listener is one of many. Raises OSError when it is refused."""

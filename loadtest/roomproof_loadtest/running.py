@@ -25,7 +25,7 @@ from typing import Any
 from . import __version__, result
 from .parameters import PARAMETERS, PREFIX
 from .scenarios import STANDS_FOR
-from .service import CannotStart, Service, reachable, usage
+from .service import CannotStart, Service, free_port, reachable, usage
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 AFTER = 45.0
@@ -138,7 +138,8 @@ class Run:
         else:
             command += ["--headless"]
         if plan.processes > 1:
-            command += ["--processes", str(plan.processes), "--master-bind-port", str(_pair_of_ports())]
+            port = str(free_port())
+            command += ["--processes", str(plan.processes), "--master-bind-port", port, "--master-port", port]
         command += plan.distribution
         environment = self._environment()
         with (self.folder / "locust.log").open("ab") as log:
@@ -312,10 +313,3 @@ class Run:
             self.service.remove()
         if not os.environ.get(PREFIX + "KEEP"):
             shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _pair_of_ports() -> int:
-    """A free port for locust's master on this machine."""
-    from .service import free_port
-
-    return free_port()

@@ -24,6 +24,7 @@ from roomproof_conformance.events import Event
 
 from .board import Board
 from .frames import CLOSE, PING, PONG, TEXT, Broken, Cutter, close_code
+from .opening import opened
 
 READ = 262_144
 GRACE = 0.5
@@ -83,7 +84,7 @@ class Voice:
         self.leaving, self._early, self._running, self._reason = False, [], [], None
         began = time.monotonic()
         try:
-            self._socket = self._handshake(self.session.address(self.base))
+            self._socket = self._handshake()
         except websocket.WebSocketBadStatusException as refusal:
             self.board.count(f"refused:http {refusal.status_code}")
             raise Refused(f"the upgrade was refused with HTTP status {refusal.status_code}") from None
@@ -110,24 +111,12 @@ class Voice:
         if claims.resume:
             self.token = self.session.variables.get("token", self.token)
 
-    def _handshake(self, url: str) -> Any:
+    def _handshake(self) -> Any:
         assert self.session is not None
-        options: list[tuple[int, int, int]] = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+        options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
         if self._buffer is not None:
             options.append((socket.SOL_SOCKET, socket.SO_RCVBUF, self._buffer))
-        headers = self.session.dialect.headers(self.session.variables)
-        origin = next((value for name, value in headers if name.lower() == "origin"), None)
-        made = websocket.WebSocket(sockopt=options, skip_utf8_validation=True, enable_multithread=False)
-        made.settimeout(self.patience)
-        given: dict[str, Any] = {"origin": origin} if origin is not None else {"suppress_origin": True}
-        made.connect(
-            url,
-            header=[f"{name}: {value}" for name, value in headers if name.lower() != "origin"],
-            subprotocols=list(self.dialect.subprotocols) or None,
-            **given,
-        )
-        made.settimeout(None)
-        return made
+        return opened(self.session, self.base, self.patience, options)
 
     def close(self) -> None:
         """Go: a Close frame, and no waiting."""

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import re
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import html5lib
+import jsonschema
 import pytest
 
+import roomproof_loadtest
+
 Load = Callable[..., Any]
+LIARS = Path(__file__).parent / "liars" / "serve.py"
 
 REFERENCE = ("--start", "reference", "--users", "12", "--time", "3s")
 
@@ -22,6 +31,19 @@ def test_a_right_server_has_no_violation_and_figures(load: Load) -> None:
     assert done.result["latency"]["delivery"]["max"] >= done.result["latency"]["delivery"]["p99_9"]
     assert done.result["server"]["memory_most"] > 0
     assert [t["held"] for t in done.result["thresholds"]] == [True, True]
+
+
+def test_the_result_is_of_its_schema_and_the_page_needs_nothing_else(load: Load, tmp_path: Path) -> None:
+    page, text = tmp_path / "page.html", tmp_path / "page.md"
+    start = f"{sys.executable} {LIARS} duplicate"
+    done = load(
+        "--start", start, "--users", "20", "--time", "3s", "--rate", "2", "--html", str(page), "--markdown", str(text)
+    )
+    schema = json.loads((Path(roomproof_loadtest.__file__).parent / "report" / "load.schema.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(done.result)
+    html5lib.HTMLParser(strict=True).parse(page.read_text())
+    assert not re.search(r"(src|href)=", page.read_text())
+    assert "duplicated" in text.read_text()
 
 
 def test_a_threshold_that_does_not_hold_is_exit_code_1(load: Load) -> None:

@@ -162,6 +162,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--short", action="store_true", help="shorter faults")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--seconds", type=float, default=36_000, help="begin no run after so long")
+    parser.add_argument("--write", type=Path, default=PATH, help="where the figures are, and go")
     options = parser.parse_args(arguments)
     lacking = [name for name in ("redis-server", "redis-sentinel") if shutil.which(name) is None]
     if lacking or not FAKETIME:
@@ -187,7 +188,7 @@ def _series(chosen: list[Fault], options: argparse.Namespace) -> int:
     """Add runs until there are enough of each; what is there already counts."""
     runs: list[dict[str, Any]] = []
     with contextlib.suppress(OSError):
-        runs = json.loads(PATH.read_text())["runs"]
+        runs = json.loads(options.write.read_text())["runs"]
     red, began = 0, time.monotonic()
     for _ in range(options.repeats):
         for fault in chosen:
@@ -201,7 +202,7 @@ def _series(chosen: list[Fault], options: argparse.Namespace) -> int:
             runs.append({"fault": fault.name, "at": when, "seed": seed, "short": options.short} | figures)
             red += not figures["fine"]
             _say(fault, figures)
-            write(PATH, {"runs": runs})
+            write(options.write, {"runs": runs})
     return bool(red)
 
 

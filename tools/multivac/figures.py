@@ -162,7 +162,7 @@ def _answer(fact: Mapping[str, Any], column: Mapping[str, Any], rows: Sequence[s
     return {
         "key": fact["model_key"],
         "name": column["name"],
-        "title": fact["model_name"],
+        "title": column["title"],
         "rank": fact["rank"],
         "score": fact["score"],
         "lines": fact["last_line"] - fact["first_line"] + 1,

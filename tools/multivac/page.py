@@ -49,8 +49,8 @@ def _top(data: Mapping[str, Any]) -> Iterator[str]:
         "Here they are run: each is unpacked byte for byte, started on loopback, and judged by the kit. This page is "
         "made "
         f"by `make multivac` from `multivac.json` ({data['date'][:10]}, commit `{str(data['commit'])[:12]}`, "
-        f"{data['machine']}; {data['wall_seconds']:.0f} s); no number is written by hand. How it is done stands in "
-        "[the example's README](../../examples/multivac/README.md)."
+        f"{data['machine']}; {data['wall_seconds']:.0f} s); no number is written by hand. How each is "
+        "started stands in a [servers file](../../examples/multivac/servers.yaml), as of any [matrix](../matrix.md)."
     )
 
 

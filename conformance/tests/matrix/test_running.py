@@ -19,7 +19,8 @@ from roomproof_conformance.matrix.model import schema
 
 ROOT = Path(__file__).parents[3]
 SERVER = ROOT / "examples" / "first-server" / "server.py"
-DIALECT = ROOT / "examples" / "first-server" / "mine.yaml"
+CLAIMS = "  malformed: {not_json: error}\n"
+DIALECT = (ROOT / "examples" / "first-server" / "mine.yaml").read_text() + CLAIMS
 MIB = 2**20
 
 FRAIL = """
@@ -31,16 +32,17 @@ json.loads = fragile
 runpy.run_path({server!r}, run_name="__main__")
 """
 BUSY = """
-import json, pathlib, runpy, sys
-loads, heard = json.loads, 0
-def counting(text):
-    global heard
-    heard += 1
-    if heard == 60:  # by then some cases are done, and some are not
+import asyncio, pathlib, runpy, sys
+module, ended = runpy.run_path({server!r}), 0
+client = module["client"]
+async def counting(socket):
+    global ended
+    await client(socket)
+    ended += 1
+    if ended == 60:  # by then some cases are done, and some are not
         pathlib.Path(sys.argv[1]).touch()
-    return loads(text)
-json.loads = counting
-runpy.run_path({server!r}, run_name="__main__")
+module["main"].__globals__["client"] = counting
+asyncio.run(module["main"]())
 """
 LOUD = """
 import os, runpy, threading
@@ -54,9 +56,10 @@ runpy.run_path({server!r}, run_name="__main__")
 
 def servers_file(tmp_path: Path, **commands: list[str]) -> Path:
     """A servers file; a command is told its port by PORT."""
+    (tmp_path / "mine.yaml").write_text(DIALECT)
     text = "matrix: 1\ntitle: Some servers\nservers:\n"
     for name, command in commands.items():
-        text += f"  {name}:\n    dialect: {DIALECT}\n    command: {json.dumps(command)}\n"
+        text += f"  {name}:\n    dialect: mine.yaml\n    command: {json.dumps(command)}\n"
         text += "    environment: {PORT: '{port}'}\n    ready: 10s\n"
     path = tmp_path / "servers.yaml"
     path.write_text(text)
@@ -115,7 +118,7 @@ def test_one_of_each_fate(tmp_path: Path) -> None:
     )
     file.write_text(
         file.read_text().replace("ready: 10s\n  absent", "ready: 500ms\n  absent")
-        + f"  nowhere:\n    dialect: {DIALECT}\n    url: ws://127.0.0.1:1/\n"
+        + "  nowhere:\n    dialect: mine.yaml\n    url: ws://127.0.0.1:1/\n"
     )
     code, matrix, said = run(file, "--only", "ROOM-3.other-room", "--jobs", "3")
     columns = by_name(matrix)

@@ -23,6 +23,8 @@ def verdict(result: Mapping[str, Any]) -> tuple[str, str]:
     if total:
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in result["violations"]["kinds"].items())
         return "broken", f"{total:,} violation{'s' if total != 1 else ''}: {kinds}"
+    if not result["counts"].get("deliveries"):
+        return "over", "Nothing was delivered; what the notes say comes first"
     if failed:
         return "over", "No violation; " + "; ".join(threshold(t) for t in failed)
     if result["interrupted"]:

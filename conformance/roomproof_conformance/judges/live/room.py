@@ -176,8 +176,7 @@ class RoomWatch:
                 return
         soft = place.soft.pop(sender, None)
         if soft is not None and soft <= number < expect:
-            place.expect[sender] = number + 1
-            self._note_gap(place, sender, line, number + 1, expect, t)
+            place.expect[sender] = number + 1  # from this one on all of them follow
             return
         if number > expect:
             self._note_gap(place, sender, line, expect, number, t)
