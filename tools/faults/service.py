@@ -42,7 +42,9 @@ class Node:
             }  # fmt: skip
         command = [sys.executable, "-m", "roomproof_server.entry", "--port", str(self.port), "--drain", "1"]
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=self.folder)
+            self.process = await asyncio.to_thread(
+                subprocess.Popen, command, stdout=log, stderr=log, env=environment, cwd=self.folder
+            )
         for _ in range(200):
             await asyncio.sleep(0.05)
             try:
@@ -110,7 +112,9 @@ class Service:
             f"{self.redis.port} 1\nsentinel down-after-milliseconds main 1000\nsentinel failover-timeout main 5000\n"
         )
         with (self.folder / "sentinel.log").open("wb") as log:
-            self._sentinel = subprocess.Popen(["redis-sentinel", str(conf)], stdout=log, stderr=log)
+            self._sentinel = await asyncio.to_thread(
+                subprocess.Popen, ["redis-sentinel", str(conf)], stdout=log, stderr=log
+            )
         for _ in range(100):
             await asyncio.sleep(0.1)
             if "master_link_status:up" in self.replica.ask("info", "replication"):
