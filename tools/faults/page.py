@@ -21,9 +21,9 @@ def page(figures: Mapping[str, Any]) -> str:
         "<!-- Generated from faults.json by `python -m tools.faults.page`; do not edit. -->",
         "",
         f"Measured {figures['date'][:10]} on {figures['machine']}, by `make faults`.",
-        "In each run a real redis-server, two server processes and clients that send all the time, each message with a",
-        "`mid` that is repeated until it is acknowledged; the fault comes at a random moment. Every frame that a client",
-        "saw is judged.",
+        "In each run a real redis-server, two server processes and clients that send all the time, each message with",
+        "a `mid` that is repeated until it is acknowledged; the fault comes at a random moment. Every frame that a",
+        "client saw is judged.",
         "",
         "- *healed*: seconds from the end of the fault (of a restart: from when the process listens again) until a",
         "  message that was acknowledged after it had reached every client; median and longest. A service that heals",
@@ -49,9 +49,10 @@ def page(figures: Mapping[str, Any]) -> str:
         lines.append(f"| `{fault.name}`: {fault.text} | {cells} |")
     lines += [
         "",
-        "Timers of nodes were shortened (a look at all heads and a canary every second in place of every five, leases",
-        "of 3 s in place of 15). Where Redis itself loses messages (`redis-empty`, `failover-tail`) members are told by",
-        "`reset` and a new epoch, and what they saw before it is not in the history any more; elsewhere nothing may be lost at all.",
+        "Timers of nodes were shortened (a look at all heads and a canary every second in place of every five,",
+        "leases of 3 s in place of 15). Where Redis itself loses messages (`redis-empty`, `failover-tail`) members are",
+        "told by `reset` and a new epoch, and what they saw before it is not in the history any more; elsewhere",
+        "nothing may be lost at all.",
         "",
     ]
     return "\n".join(lines)
