@@ -31,8 +31,8 @@ LIARS = Path(__file__).parent / "liars" / "serve.py"
 def test_a_liar_is_caught_with_the_stretch_that_shows_it(load: Load, liar: str, scenario: str, kind: str) -> None:
     start = f"{sys.executable} {LIARS} {liar}"
     done = load(
-        "--start", start, "--scenario", scenario, "--users", "30", "--time", "4s", "--rate", "2", "--stay", "300ms",
-        "--patience", "2s",
+        "--start", start, "--scenario", scenario, "--users", "30", "--time", "3s", "--rate", "2", "--stay", "300ms",
+        "--patience", "1s",
     )  # fmt: skip
     assert done.code == 1, done.err + done.out
     assert done.result["violations"]["kinds"].get(kind, 0) > 0
