@@ -186,6 +186,25 @@ def test_a_history_goes_on_live_without_a_hole() -> None:
         assert world.kinds == kinds
 
 
+def test_a_history_that_comes_one_by_one_goes_on_live() -> None:
+    world = World(acks=False)
+    member = world.crowd.member("late")
+    join = world.crowd.op(member, "join", "r", world.t)
+    texts = []
+    for _ in range(4):
+        number, text = world.crowd.text(world.a, "r", world.t, world.t, 60)
+        world.crowd.op(world.a, "send", "r", world.t, number=number, answers=False)
+        texts.append(text)
+    world.crowd.reply(member, join, ok=True, event=Event("joined"), t=world.t)
+    for text in texts[:3]:
+        world.crowd.event(member, Event("history", {"room": "r", "text": text}), world.t)
+    world.hear(member, texts[3])
+    for text in texts:
+        world.hear(world.a, text)
+        world.hear(world.b, text)
+    assert world.kinds == []
+
+
 def test_a_resume_owes_what_was_missed() -> None:
     for missed_comes, kinds in ((True, []), (False, ["lost"])):
         world = World(claims=Claims(resume=True))

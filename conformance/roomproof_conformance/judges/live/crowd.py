@@ -224,7 +224,8 @@ class Crowd:
                 numbers.append((token.sender, token.number))
         if self.claims is not None and self.claims.history and self.claims.history.order == "newest-first":
             numbers.reverse()
-        self.room(name).past(member.name, numbers, t, resumed=resumed)
+        single = "entries" not in event.fields
+        self.room(name).past(member.name, numbers, t, resumed=resumed, single=single)
 
     # -- what they hear -----------------------------------------------------------------------------
 

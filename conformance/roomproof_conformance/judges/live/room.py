@@ -40,6 +40,7 @@ class Place:
     own: str  # the sender name of this connection
     expect: dict[str, int] = field(default_factory=dict)  # the next number of each sender
     soft: dict[str, int] = field(default_factory=dict)  # sent while it joined: from here on either way is right
+    told: dict[str, int] = field(default_factory=dict)  # `expect` as a history in single pieces has set it
     missing: dict[tuple[str, int], float] = field(default_factory=dict)
     inside: bool = False
     since: float = 0.0
@@ -146,8 +147,10 @@ class RoomWatch:
                 place.soft.pop(name, None)
         place.missing.clear()
 
-    def past(self, conn: str, numbers: Iterable[tuple[str, int]], t: float, *, resumed: bool = False) -> None:
-        """Older messages came, in one piece: what follows them live goes on where they end."""
+    def past(
+        self, conn: str, numbers: Iterable[tuple[str, int]], t: float, *, resumed: bool = False, single: bool = False
+    ) -> None:
+        """Older messages came, in one piece or one by one (`single`): live ones go on where they end."""
         place = self.places.get(conn)
         if place is None:
             return
@@ -167,9 +170,13 @@ class RoomWatch:
             if len(seen) < len(got):
                 self._tell("duplicated", conn, "each message once in the history", "one came twice in it", sender)
             live = place.expect.get(sender)
-            if live is None or sender in place.soft:  # of a member who asks later, what is live may be ahead
+            if single and live is not None and place.told.get(sender) == live and max(seen) >= live:
+                place.expect[sender] = place.told[sender] = max(seen) + 1
+            elif live is None or sender in place.soft:  # of a member who asks later, what is live may be ahead
                 place.expect[sender] = max(seen) + 1
                 place.soft.pop(sender, None)
+                if single:
+                    place.told[sender] = place.expect[sender]
 
     def heard(self, conn: str, sender: str, number: int, t: float) -> None:
         """A live message arrived."""
