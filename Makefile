@@ -84,6 +84,7 @@ generated: $(STAMP) ## Check that the generated files are current
 	$(BIN)/python -m tools.mutants.page --check
 	$(BIN)/python -m tools.soak.page --check
 	$(BIN)/python -m tools.liars.run --page --check
+	$(BIN)/python -m tools.docs.generate --check
 
 .PHONY: generate
 generate: $(STAMP) ## Write the generated files again
@@ -93,6 +94,7 @@ generate: $(STAMP) ## Write the generated files again
 	$(BIN)/python -m benchmarks.page
 	for page in abuse faults load multivac mutants soak; do $(BIN)/python -m tools.$$page.page || exit 1; done
 	$(BIN)/python -m tools.liars.run --page
+	$(BIN)/python -m tools.docs.generate
 
 .PHONY: docs
 docs: $(STAMP) ## Build the site from docs/ into build/site/; a warning is an error
