@@ -78,6 +78,7 @@ generated: $(STAMP) ## Check that the generated files are current
 	$(BIN)/python -m tools.packaging.man --check
 	$(BIN)/python -m benchmarks.page --check
 	$(BIN)/python -m tools.abuse.page --check
+	$(BIN)/python -m tools.faults.page --check
 	$(BIN)/python -m tools.load.page --check
 	$(BIN)/python -m tools.multivac.page --check
 	$(BIN)/python -m tools.mutants.page --check
@@ -91,7 +92,7 @@ generate: $(STAMP) ## Write the generated files again
 	$(BIN)/python -m roomproof_server.config.derived
 	$(BIN)/python -m tools.packaging.man
 	$(BIN)/python -m benchmarks.page
-	for page in abuse load multivac mutants soak; do $(BIN)/python -m tools.$$page.page || exit 1; done
+	for page in abuse faults load multivac mutants soak; do $(BIN)/python -m tools.$$page.page || exit 1; done
 	$(BIN)/python -m tools.liars.run --page
 	$(BIN)/python -m tools.docs.generate
 
@@ -138,6 +139,12 @@ liars: $(STAMP) ## Judge the kit by all its liars, each by all checks
 	$(BIN)/python -m tools.liars.run --full all --jobs 4 $(ARGS)
 shrink: $(STAMP) ## Reduce the conversation in which each liar is caught, and count frames and connections
 	$(BIN)/python -m tools.liars.shrink $(ARGS)
+
+.PHONY: faults faults-ci
+faults: $(STAMP) ## Faults of a service of several nodes, each five times at a random moment; goes on where it was broken off
+	$(BIN)/python -m tools.faults.run $(ARGS); status=$$?; $(BIN)/python -m tools.faults.page; exit $$status
+faults-ci: $(STAMP) ## Each of them once in a short form, side by side
+	$(BIN)/python -m tools.faults.run --ci --jobs 4 $(ARGS)
 
 .PHONY: liars-ci mutants-ci soak-ci
 liars-ci: $(STAMP) ## All liars, each by the checks of its group
