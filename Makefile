@@ -106,7 +106,7 @@ docs: $(STAMP) ## Build the site from docs/ into build/site/; a warning is an er
 
 .PHONY: wheel
 wheel: $(STAMP) ## Build the wheel into dist/, check what is in it, and that it runs on its own and on the Pythons that are here
-	$(BIN)/python -m tools.packaging.wheel
+	$(BIN)/python -m tools.packaging.wheel $(ARGS)
 
 .PHONY: packaging-ci
 packaging-ci: $(STAMP) ## Look at container, unit, action, workflows and man pages with their linters
