@@ -5,9 +5,9 @@ Each is judged by a kit in a process of its own, whose peak resident size is mea
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,10 +48,22 @@ def judge(folder: Path, manner: str, polite: int, *words: str, dialect: str = SP
     command += ["--dialect", "rude.yaml", "--html", "report.html", "--json", "report.json", *words]
     with (folder / "out").open("w") as out, (folder / "err").open("w") as err:
         kit = subprocess.Popen(command, cwd=folder, stdout=out, stderr=err)
-        _, status, used = os.wait4(kit.pid, 0)
-        kit.returncode = os.waitstatus_to_exitcode(status)
-    print(f"{manner} {polite}: exit code {kit.returncode}, peak {used.ru_maxrss / 1024:.0f} MiB")
-    return Run(kit.returncode, used.ru_maxrss * 1024, (folder / "out").read_text(), (folder / "err").read_text())
+        peak = 0
+        while kit.poll() is None:  # the kit's own high water mark: what wait4 tells has its children in it
+            peak = max(peak, _high_water(kit.pid))
+            with suppress(subprocess.TimeoutExpired):
+                kit.wait(0.05)
+    print(f"{manner} {polite}: exit code {kit.returncode}, peak {peak / 2**20:.0f} MiB")
+    return Run(kit.returncode, peak, (folder / "out").read_text(), (folder / "err").read_text())
+
+
+def _high_water(pid: int) -> int:
+    """Bytes of the largest resident size that a process had so far; 0 when it is gone."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0
 
 
 SOME = (
