@@ -95,12 +95,14 @@ class Room:
     def admit(self, listener: Listener, frame: bytes, head: int, *, already: bool) -> None:
         """The join is answered by ``frame``, which speaks up to ``head``: the next is head + 1 (HIST-4).
 
-        A new member has what is below in its answer; for an old one it comes before, or would be a hole.
+        A new member has what is below in its answer; for an old one it comes before, or would be a hole. Who was
+        told to join again is a new one in this (ROOM-12).
         """
         held = self._joining.pop(listener)
+        stale = listener in self._stale
         self._stale.discard(listener)
         send = listener.send
-        if already:
+        if already and not stale:
             for seq, early in held:
                 if seq <= head:
                     send(early)

@@ -97,6 +97,20 @@ def test_after_a_reset_presence_but_no_messages(room: Room) -> None:
     assert ear.take() == ["joined", "3"]
 
 
+def test_after_a_reset_no_message_comes_before_the_answer(room: Room) -> None:
+    """ROOM-12, where messages come while a join is answered that speaks of them."""
+    ear = Ear("ann")
+    room.hold(ear)
+    room.admit(ear, b"joined", 0, already=False)
+    room.reset("f", 0, "epoch_changed")
+    room.hold(ear)
+    room.message(entry(1))
+    room.message(entry(2))
+    ear.take()
+    room.admit(ear, b"joined", 1, already=True)
+    assert ear.take() == ["joined", "2"]
+
+
 def test_a_reset_while_a_join_is_answered(room: Room) -> None:
     ear = Ear("ann")
     room.hold(ear)
