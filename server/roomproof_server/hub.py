@@ -132,7 +132,7 @@ class Room:
         if listener in self._members:
             self._set_aside(listener)
             if self._due is None:
-                self._post(None, 0.0)  # or it would stay there
+                self._post(None, CROWD_MS)  # or it would stay there
 
     @property
     def size(self) -> int:
@@ -203,7 +203,7 @@ class Room:
             self._members[listener] = _nothing
             self._aside[listener] = listener.keep
             if self._due is None:
-                self._post(None, 0.0)
+                self._post(None, CROWD_MS)
 
     def _set_aside(self, listener: Listener) -> None:
         if listener in self._members and listener not in self._aside:
@@ -245,7 +245,10 @@ class Room:
             self.sent_at = self._hub.now()
             data = batch[0] if len(batch) == 1 else b"".join(batch)
             for write in self._members.values():
-                write(data)
+                try:
+                    write(data)
+                except RuntimeError:  # uvloop's word for a connection that is lost, before it tells of the loss
+                    continue
             direct = len(self._members) - len(aside)
             counters.writes += direct
             counters.room_bytes += direct * len(data)
