@@ -65,6 +65,7 @@ types: mypy pyright newest ## mypy --strict and pyright, for the oldest Python a
 mypy: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/mypy tools
+	$(BIN)/mypy --exclude /peers/ loadtest/benchmarks
 pyright: $(STAMP)
 	$(BIN)/pyright --pythonpath $(BIN)/python
 newest: $(STAMP)
@@ -74,17 +75,30 @@ newest: $(STAMP)
 generated: $(STAMP) ## Check that the generated files are current
 	$(BIN)/python -m roomproof_protocol.generate --check
 	$(BIN)/python -m roomproof_server.config.derived --check
+	$(BIN)/python -m tools.packaging.man --check
+	$(BIN)/python -m benchmarks.page --check
 	$(BIN)/python -m tools.abuse.page --check
+	$(BIN)/python -m tools.faults.page --check
+	$(BIN)/python -m tools.load.page --check
+	$(BIN)/python -m tools.multivac.page --check
 	$(BIN)/python -m tools.mutants.page --check
 	$(BIN)/python -m tools.soak.page --check
 	$(BIN)/python -m tools.liars.run --page --check
+	$(BIN)/python -m tools.dialects.page --check
+
+	$(BIN)/python -m tools.docs.generate --check
 
 .PHONY: generate
 generate: $(STAMP) ## Write the generated files again
 	$(BIN)/python -m roomproof_protocol.generate
 	$(BIN)/python -m roomproof_server.config.derived
-	for page in abuse mutants soak; do $(BIN)/python -m tools.$$page.page || exit 1; done
+	$(BIN)/python -m tools.packaging.man
+	$(BIN)/python -m benchmarks.page
+	for page in abuse faults load multivac mutants soak; do $(BIN)/python -m tools.$$page.page || exit 1; done
 	$(BIN)/python -m tools.liars.run --page
+	$(BIN)/python -m tools.dialects.page
+
+	$(BIN)/python -m tools.docs.generate
 
 .PHONY: docs
 docs: $(STAMP) ## Build the site from docs/ into build/site/; a warning is an error
@@ -92,15 +106,34 @@ docs: $(STAMP) ## Build the site from docs/ into build/site/; a warning is an er
 
 .PHONY: wheel
 wheel: $(STAMP) ## Build the wheel into dist/, check what is in it, and that it runs on its own and on the Pythons that are here
-	$(BIN)/python -m tools.packaging.wheel
+	$(BIN)/python -m tools.packaging.wheel $(ARGS)
+
+.PHONY: packaging-ci
+packaging-ci: $(STAMP) ## Look at container, unit, action, workflows and man pages with their linters
+	$(BIN)/python -m tools.packaging.deploy
 
 .PHONY: multivac
-multivac: $(STAMP) ## Judge the chat servers of a published evaluation again
-	$(BIN)/python examples/multivac/run.py $(ARGS)
+multivac: $(STAMP) ## Unpack, start and judge the ten chat servers of a published evaluation (some minutes)
+	$(BIN)/python -m tools.multivac.run $(ARGS); status=$$?; $(BIN)/python -m tools.multivac.page; exit $$status
 
 .PHONY: multivac-ci
 multivac-ci: $(STAMP) ## The same for two of them, without the long waits
-	$(BIN)/python examples/multivac/run.py --only grok_420,deepseek_v4 --without-long-waits $(ARGS)
+	$(BIN)/python -m tools.multivac.run --ci $(ARGS)
+
+.PHONY: foreign-ci foreign bad-input
+foreign-ci: $(STAMP) ## Judge two packaged servers by their dialects, side by side, without most long waits (a minute)
+	$(BIN)/pytest conformance/tests/foreign $(ARGS)
+foreign: $(STAMP) ## Judge the same two by everything that applies, and leave the pages in reports/ (five minutes)
+	mkdir -p reports
+	for name in inspircd prosody; do \
+		$(BIN)/roomproof --hooks conformance/tests/foreign/$$name.yaml --dialect $$name --html reports/$$name.html $(ARGS); \
+	done
+bad-input: $(STAMP) ## Servers that flood, write huge frames, never close, print gigabytes: the kit's memory (two minutes)
+	$(BIN)/pytest conformance/tests/bad_input $(ARGS)
+
+.PHONY: node-ci
+node-ci: $(STAMP) ## Install the server in Node from its lock file and judge it: every core row
+	$(BIN)/python -m tools.node.run $(ARGS)
 
 # The long proofs. Each writes its figures, with date, commit, machine and command, to docs/results/.
 .PHONY: kill store fuzz abuse liars mutants soak shrink
@@ -122,6 +155,12 @@ liars: $(STAMP) ## Judge the kit by all its liars, each by all checks
 shrink: $(STAMP) ## Reduce the conversation in which each liar is caught, and count frames and connections
 	$(BIN)/python -m tools.liars.shrink $(ARGS)
 
+.PHONY: faults faults-ci
+faults: $(STAMP) ## Faults of a service of several nodes, each five times at a random moment; goes on where it was broken off
+	$(BIN)/python -m tools.faults.run $(ARGS); status=$$?; $(BIN)/python -m tools.faults.page; exit $$status
+faults-ci: $(STAMP) ## Each of them once in a short form, side by side
+	$(BIN)/python -m tools.faults.run --ci --jobs 4 $(ARGS)
+
 .PHONY: liars-ci mutants-ci soak-ci
 liars-ci: $(STAMP) ## All liars, each by the checks of its group
 	$(BIN)/python -m tools.liars.run --ci --full none --jobs 4 $(ARGS)
@@ -129,6 +168,26 @@ mutants-ci: $(STAMP) ## Ten mutants that were caught before
 	$(BIN)/python -m tools.mutants.run --caught-before --count 10 --short --bar 1 --seconds 110 $(ARGS)
 soak-ci: $(STAMP) ## Three runs and two liars under a smaller load
 	$(BIN)/python -m tools.soak.run --runs 3 --quarter 0 --liars 2 --busy 3 --no-write --seconds 140 $(ARGS)
+
+# What the peers are made of is installed when it is asked for; what npm brings stays in the clone.
+.PHONY: bench bench-quick bench-ci bench-peers
+bench-peers: $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
+	! command -v npm >/dev/null || [ -d .work/npm/node_modules/ws ] || \
+		npm install --silent --no-save --cache .work/cache/npm --prefix .work/npm ws@8
+bench: bench-peers ## Measure the server beside its peers and a floor in C (an hour; ARGS="--only a,c --rounds 9")
+	$(BIN)/python -m benchmarks.run $(ARGS)
+	$(BIN)/python -m benchmarks.page
+bench-quick: bench-peers ## One message to many, four servers, in under three minutes; keeps nothing
+	$(BIN)/python -m benchmarks.run --quick $(ARGS)
+bench-ci: $(STAMP) ## Show that the benchmark runs
+	$(BIN)/python -m benchmarks.run --ci $(ARGS)
+
+.PHONY: load load-ci
+load: $(STAMP) ## Load the reference in every scenario, and five liars; goes on where it was broken off (15 minutes)
+	$(BIN)/python -m tools.load.run $(ARGS); status=$$?; $(BIN)/python -m tools.load.page; exit $$status
+load-ci: $(STAMP) ## Two scenarios with 30 users for 5 s
+	$(BIN)/python -m tools.load.run --ci
 
 .PHONY: constraints
 constraints: ## Choose the versions in constraints.txt anew, from the ranges in pyproject.toml

@@ -21,6 +21,7 @@ from . import checks as registry
 from .checks import Check, Scenario, Watch
 from .clock import LagMeter
 from .faulting import BY_SIGNAL
+from .hooks import Process
 from .interpreter import tuned
 from .plan import Plan
 from .results import CheckResult, RunResult
@@ -45,7 +46,7 @@ LONG_WAIT = 5.0
 CHAINS = 3
 """How many servers that the kit starts take the cases that run one by one, at most."""
 EACH = 0.25
-"""Seconds that such a case takes beside its waits."""
+"""Seconds that such a case takes beside its waits, where two clients meet at once."""
 
 
 class Runner:
@@ -65,6 +66,11 @@ class Runner:
         self._preset: dict[str, Conclusion] = {}
         self._starter = Starter(plan)
         self._lag = LagMeter()
+
+    @property
+    def processes(self) -> list[Process]:
+        """All servers that were started, the ended ones included."""
+        return self._starter.processes
 
     # -- the run ------------------------------------------------------------------------------------
 
@@ -122,13 +128,14 @@ class Runner:
 
     def _chains(self, target: Target, scenarios: list[Scenario]) -> list[list[Scenario]]:
         """Shares out what runs one by one so that no chain ends long after the others, nor after the longest wait."""
-        whole = sum(self._planned(target, scenario) + EACH for scenario in scenarios)
+        each = max(EACH, 3 * self._starter.entering)
+        whole = sum(self._planned(target, scenario) + each for scenario in scenarios)
         count = min(CHAINS, max(1, round(whole / max(self.result.longest_wait, LONG_WAIT))))
         chains: list[tuple[float, list[Scenario]]] = [(0.0, []) for _ in range(count)]
         for scenario in sorted(scenarios, key=lambda s: self._planned(target, s), reverse=True):
             seconds, chain = min(chains, key=lambda entry: entry[0])
             chains.remove((seconds, chain))
-            chains.append((seconds + self._planned(target, scenario) + EACH, [*chain, scenario]))
+            chains.append((seconds + self._planned(target, scenario) + each, [*chain, scenario]))
         return [chain for _, chain in chains if chain]
 
     def _scheduler(self, target: Target) -> Scheduler:
@@ -184,8 +191,16 @@ class Runner:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._one_by_one(None, [s for s in again if s not in long]))
             if long:
-                fresh = await self._starter.target(self.plan.settings, self.plan.nodes)
-                group.create_task(self._scheduler(fresh).side_by_side(long))
+                group.create_task(self._anew(long))
+
+    async def _anew(self, scenarios: list[Scenario]) -> None:
+        """Side by side on a server that is started for them."""
+        try:
+            target = await self._starter.target(self.plan.settings, self.plan.nodes)
+        except TargetError as error:
+            self._set_aside(scenarios, Reason.TARGET_DEAD, f"the server did not start again: {error}")
+        else:
+            await self._scheduler(target).side_by_side(scenarios)
 
     async def _one_by_one(self, target: Target | None, scenarios: list[Scenario]) -> None:
         """What may bring a server down: one by one, each followed by a look whether newcomers can still talk."""
@@ -205,6 +220,7 @@ class Runner:
             await scheduler.run(scenario)
             trouble = await self._starter.two_talk(target)
             if trouble:
+                self.result.killers.append(scenario.name)
                 killer = f"after {scenario.name} no two new clients can talk ({trouble})"
                 self.result.notes.append(killer + ("; started anew" if target.process else "; it stays so"))
                 if target.process:

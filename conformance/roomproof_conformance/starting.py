@@ -6,20 +6,23 @@ Knows no requirement; what it starts it also ends.
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from . import hooks as hooking
+from .bounds import FIRST, RUN, Allowance
 from .case import Case, Stop
 from .checks import Check, Scenario
 from .clock import Slots, pause
 from .faulting import Faults
 from .hooks import HookError, Hooks, Process
 from .judges import Arrives
+from .judging import flooded
 from .plan import Plan
-from .target import Target, TargetError
+from .target import StartError, Target, TargetError
 from .transport import Unreachable
 
 STARTS = 2
@@ -31,7 +34,9 @@ class Starter:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.processes: list[Process] = []
+        self.processes: list[Process] = []  # all that were started, the ended ones included
+        self.entering = 0.0  # seconds that two clients took to meet
+        self._kept = Allowance(2 * RUN if plan.clustered else RUN)  # most is judged twice
         self._starting = asyncio.Semaphore(STARTS)
 
     async def target(self, settings: Mapping[str, Any], nodes: int = 1) -> Target:
@@ -40,7 +45,13 @@ class Starter:
         if plan.url is not None or plan.hooks is None:
             assert plan.url is not None
             target = Target(
-                plan.url, plan.dialect, name=plan.where, scale=plan.scale, progress=plan.progress, more=plan.more
+                plan.url,
+                plan.dialect,
+                name=plan.where,
+                scale=plan.scale,
+                progress=plan.progress,
+                more=plan.more,
+                kept=self._kept,
             )
             if plan.hooks is not None:
                 target.faults = Faults(plan.hooks, target.nodes)
@@ -80,6 +91,7 @@ class Starter:
             progress=plan.progress,
             process=process,
             more=[node.url for node in process.nodes],
+            kept=self._kept,
         )
         target.faults = Faults(hooks, target.nodes, process)
         target.ready = partial(self._ready, target)
@@ -102,22 +114,23 @@ class Starter:
                 state = f"is not ready after {hooks.ready:g} s ({trouble})"
                 if ended is not None:
                     state = f"ended with exit code {ended}"
-                raise TargetError(
-                    f"{hooks.path}: the started server {state}; its last words: {process.last_words() or 'none'}"
-                )
+                words = f"its last words: {process.last_words() or 'none'}"
+                raise StartError(f"{hooks.path}: the started server {state}; {words}", state)
             await pause(0.1)
 
     async def two_talk(self, target: Target, *, learn: bool = False) -> str:
         """Whether new clients, one at each node and two at least, hear the first of them in a new room: empty, or
         what went wrong."""
-        case = Case(_SANITY, target, Slots(1))
+        case = Case(_SANITY, target, Slots(1), most=FIRST)
+        count = len(target.nodes)
         try:
             room = case.room()
-            one = await case.member(room, node=0)
             if learn:
+                one = await case.member(room, node=0)
                 target.learn(one.session)
-            count = len(target.nodes)
-            others = [await case.member(room, node=n % count) for n in range(1, max(2, count))]
+                others = [await case.member(room, node=n % count) for n in range(1, max(2, count))]
+            else:
+                one, *others = await case.members(room, max(2, count))
             op = await case.say(one, room)
             for other in others:
                 heard = Arrives(other.name, {"kind": "message", "text": op.text}, op.index, at_least=True)
@@ -125,9 +138,12 @@ class Starter:
         except Unreachable as error:
             return str(error).removeprefix(f"{target.base}: ")
         except Stop as error:
-            return _why_not(case) or str(error)
+            return flooded(case.transcript.records) or _why_not(case) or str(error)
         finally:
             await case.finish()
+            if case.allowance.taken > FIRST // 2:  # large buffers in cycles would wait long for the collector
+                gc.collect()
+        self.entering = case.watch.now() / 2 if learn else self.entering
         return ""
 
 
@@ -135,7 +151,7 @@ async def _talk(case: Case) -> None:
     """Two clients exchange a message."""
 
 
-_SANITY = Scenario(_talk, (Check("SANITY.two-talk", "two new clients can exchange a message"),), conns=99)
+_SANITY = Scenario(_talk, (Check("SANITY.two-talk", "two new clients can exchange a message"),), conns=99, nodes=2)
 
 
 def _why_not(case: Case) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
 from roomproof_protocol import DEFAULTS, Heartbeat, Limits
+from roomproof_server.engine.cluster.address import RedisStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,13 @@ class Settings:
     guests: bool = True
     jwt: JwtSettings | None = None
     drain_ms: int = 10_000  # over which a graceful stop sends the clients away (DISC-5)
-    store: Path | None = None  # the file that keeps the rooms; None keeps them in memory
+    store: Path | RedisStore | None = None  # the file or Redis that keeps the rooms; None keeps them in memory
     certificate: Path | None = None  # with its key: serve TLS
     key: Path | None = None
     unix: Path | None = None  # listen there, too
     unix_mode: int = 0o660
+    workers: int = 1  # processes on one port, which share a Redis
+    restarts: Callable[[], int] | None = None  # how many of those were replaced so far, where there are several
     max_connections: int = 20_000  # at once; more are answered 503
     compression: bool = False  # permessage-deflate for clients that offer it (LIMIT-4)
     log_format: Literal["json", "text"] = "json"

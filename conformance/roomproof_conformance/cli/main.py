@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from roomproof_conformance import __version__
 
@@ -33,6 +34,12 @@ class DefaultToJudge(click.Group):
         ):
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the options of `run` beside the commands, for they may stand first."""
+        run = self.commands["run"].shell_complete(ctx, incomplete) if incomplete.startswith("-") else []
+        items = {str(item.value): item for item in [*super().shell_complete(ctx, incomplete), *run]}
+        return list(items.values())
 
 
 @click.group(
@@ -66,14 +73,62 @@ _DIALECT = click.option(
     default="native",
     metavar="FILE",
     show_default=True,
-    help="How the server speaks: a YAML file, or native.",
+    help="How the server speaks: a YAML file, or the name of one that comes with the kit.",
+)
+_PLUGIN = click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="NAME",
+    help="Allow a plug-in of dialects to run its code (repeatable).",
 )
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
+
+
+_SELECTION: tuple[Decorator, ...] = (
+    click.option(
+        "--only",
+        multiple=True,
+        metavar="GLOB",
+        help="Only these checks or requirements (HIST-2, RATE-*, MSG-2.echo).",
+    ),
+    click.option("--skip", multiple=True, metavar="GLOB", help="All but these."),
+    click.option(
+        "--without-long-waits",
+        "longest",
+        is_flag=False,
+        flag_value=15.0,
+        type=float,
+        metavar="[SECONDS]",
+        help="Leave out what must wait longer than this (15 s when no number is given).",
+    ),
+    click.option(
+        "--quick",
+        is_flag=True,
+        help="Only what takes a moment, in three seconds; the result says which requirements it leaves out.",
+    ),
+    click.option(
+        "--timeout-scale",
+        "scale",
+        type=click.FloatRange(0.1, 100),
+        default=1.0,
+        show_default=True,
+        help="Multiply the patience of the kit on a slow machine; bounds of the protocol stay.",
+    ),
+)
+
+
+def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say which checks are run, and with how much patience."""
+    for option in reversed(_SELECTION):
+        command = option(command)
+    return command
 
 
 @cli.command("run", epilog=EPILOG)
 @click.argument("urls", nargs=-1, metavar="[URL]...")
 @_DIALECT
+@_PLUGIN
 @click.option(
     "--hooks",
     metavar="FILE",
@@ -99,41 +154,13 @@ _AS_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
     metavar="NAME=VALUE",
     help="With --hooks: ask the server for a setting; the value is JSON or a word (store=sqlite).",
 )
-@click.option(
-    "--only",
-    multiple=True,
-    metavar="GLOB",
-    help="Only these checks or requirements (HIST-2, RATE-*, MSG-2.echo).",
-)
-@click.option("--skip", multiple=True, metavar="GLOB", help="All but these.")
+@_selection
 @click.option(
     "--jobs",
     type=click.IntRange(1, 500),
     default=40,
     show_default=True,
     help="Cases at work at the same time.",
-)
-@click.option(
-    "--without-long-waits",
-    "longest",
-    is_flag=False,
-    flag_value=15.0,
-    type=float,
-    metavar="[SECONDS]",
-    help="Leave out what must wait longer than this (15 s when no number is given).",
-)
-@click.option(
-    "--quick",
-    is_flag=True,
-    help="Only what takes no more than a moment, in three seconds; the result says which requirements it leaves out.",
-)
-@click.option(
-    "--timeout-scale",
-    "scale",
-    type=click.FloatRange(0.1, 100),
-    default=1.0,
-    show_default=True,
-    help="Multiply the patience of the kit on a slow machine; bounds of the protocol stay.",
 )
 @_file("--html", help="Write a report page.")
 @click.option(
@@ -264,18 +291,41 @@ def selftest_command(**options: Any) -> None:
     sys.exit(execute(**options))
 
 
+@cli.command("matrix", epilog=EPILOG)
+@click.argument("file", metavar="FILE")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    show_default="reports/NAME of the file",
+    help="Where matrix.html, .md and .json go, and a folder for each server: its report, transcripts and output.",
+)
+@click.option("--server", "servers", multiple=True, metavar="GLOB", help="Only these servers of the file.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Servers judged side by side.")
+@_selection
+def matrix_command(**options: Any) -> None:
+    """Judge several servers, started or at an address, and lay them side by side in one matrix.
+
+    FILE names the servers: how each is started, and how it speaks (docs/matrix.md).
+    """
+    from .matrix_command import execute
+
+    sys.exit(execute(**options))
+
+
 def _group(kind: str) -> click.Group:
     """The group of the commands for one kind of files."""
     return cli.group(kind, help=f"Work on {kind.removesuffix('s')} files.")(lambda: None)
 
 
 @_group("dialect").command("check")
-@click.argument("file")
-def dialect_check(file: str) -> None:
-    """Check a dialect file and say what it claims."""
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@_PLUGIN
+def dialect_check(files: tuple[str, ...], plugins: tuple[str, ...]) -> None:
+    """Check dialect files and say what they claim."""
     from .ledger import check_dialect
 
-    sys.exit(check_dialect(file))
+    sys.exit(max([check_dialect(file, plugins) for file in files]))
 
 
 @_group("hooks").command("check")

@@ -230,6 +230,7 @@ class CountsAgree(Judge):
     conns: list[str]
     after: int
     within: float
+    until: int | None = None  # the record from which another count is right
     _start: float = field(default=0.0, init=False)
     _latest: dict[str, tuple[Any, Record]] = field(default_factory=dict, init=False)
     _since: dict[str, float] = field(default_factory=dict, init=False)
@@ -238,6 +239,8 @@ class CountsAgree(Judge):
         if record.index == self.after:
             self._start = record.t
         if record.kind != "event" or record.conn not in self.conns or record.index <= self.after:
+            return
+        if self.until is not None and record.index > self.until:
             return
         tree = record.data["tree"]
         if not isinstance(tree, dict) or tree.get("type") != "presence" or tree.get("room") != self.room:

@@ -101,11 +101,12 @@ async def counts(case: Case) -> None:
 
 async def _agree(case: Case, watchers: list[Client], room: str, count: int, after: int) -> None:
     """State that all `watchers` come to be told `count`, asking until they are or the time is over."""
-    judge = CountsAgree(room, count, [watcher.name for watcher in watchers], after, AGREED)
     since = case.watch.now()
     while case.watch.now() < since + AGREED:
         asked = [await watcher.begin("presence", room=room) for watcher in watchers]
         if all(op.event is not None and op.event.tree.get("count") == count for op in asked):
             break
         await case.wait(BETWEEN, "the nodes are to agree")
+    over = case.mark(f"all were asked for the count, {count}")
+    judge = CountsAgree(room, count, [watcher.name for watcher in watchers], after, AGREED, over.index)
     await case.must(judge, "all nodes count the same", wait=0)

@@ -21,7 +21,7 @@ from roomproof_server.config.kinds import (
     Mode,
     Network,
     Number,
-    Store,
+    StoreKind,
     seconds,
 )
 from roomproof_server.engine.stores import DEFAULT_FILE
@@ -70,6 +70,10 @@ SECTIONS: dict[str, tuple[Option, ...]] = {
         Option("tls_certificate", FilePath(), None, "Serve TLS with this certificate chain (PEM)."),
         Option("tls_key", FilePath(), None, "The unencrypted private key of that certificate (PEM)."),
         Option(
+            "workers", Number(1, 256, "COUNT", whole=True), 1,
+            "Processes on this port, for one big machine. They share a Redis; a process that dies is replaced.",
+        ),
+        Option(
             "max_connections", Number(1, 1_000_000, "COUNT", whole=True), 20_000,
             "Connections at once; more are answered 503.",
         ),
@@ -90,9 +94,11 @@ SECTIONS: dict[str, tuple[Option, ...]] = {
     ),
     "Rooms": (
         Option(
-            "store", Store(), Path(DEFAULT_FILE),
+            "store", StoreKind(), Path(DEFAULT_FILE),
             f"Where rooms are kept. sqlite: in {DEFAULT_FILE} in the current folder; sqlite:FILE or FILE.db: in that "
-            "file; memory: in this process, a restart forgets them.",
+            "file; memory: in this process, a restart forgets them; redis://HOST:PORT/DB, "
+            "redis+sentinel://HOST,HOST/MASTER or redis+cluster://HOST,HOST: in a Redis or "
+            "Valkey from 7.0 on, which other nodes may share.",
         ),
         Option("name", Kind(), "roomproof-server", "The server's name in welcome."),
     ),

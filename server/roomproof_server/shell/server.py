@@ -74,11 +74,15 @@ class Server:
         self.loop = asyncio.get_running_loop()
         self.now: Callable[[], float] = monotonic_ms
         self.engine = engine or MemoryEngine(settings.limits, now=monotonic_ms, wall=wall_ms)
-        self.hub = Hub(self.engine, settings, frame=text_frame, wall=wall_ms, verify=_verifier(settings))
+        self.hub = Hub(
+            self.engine, settings, frame=text_frame, wall=wall_ms, now=self.now, later=self.later,
+            verify=_verifier(settings),
+        )  # fmt: skip
         self.wheel = Wheel(self.now())
         self.connections: set[Connection] = set()
         self.addresses = Addresses(settings)
-        self._parting: list[tuple[float, Connection]] = []  # while draining: who is closed when, the last first
+        self._parting: list[tuple[float, Connection]] = []  # who is closed when, the last first: draining, or isolated
+        self._isolated = False
         self._staying: set[Connection] = set()
         self._parted = asyncio.Event()  # the last of them has gone
         self._proxy_told = 0.0
@@ -92,17 +96,21 @@ class Server:
         self.pages = Pages(self.readiness, self._figures)
         self._refusals = Refusals(self.hub.counters, self.now())
         self.stopping = False
-        self._dirty: list[Connection] = []
+        self._dirty: list[Callable[[], None]] = []  # what has something to write
         self._empty = asyncio.Event()
         self._listeners: list[asyncio.Server] = []
         self._unix: tuple[Path, int] | None = None
         self._turn_began = self._expected = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
-        """Listen, and return the port; 0 takes a free one. Raises OSError when that cannot be."""
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None, *, reuse_port: bool = False) -> int:
+        """Listen, and return the port; 0 takes a free one, ``reuse_port`` one that others have.
+
+        Raises OSError when that cannot be.
+        """
         listener = await self.loop.create_server(
             lambda: Connection(self), host, port, backlog=ACCEPTS, start_serving=False, ssl=tls,
+            reuse_port=reuse_port or None,
             ssl_handshake_timeout=self.settings.handshake_ms / 1000 if tls else None,
         )  # fmt: skip
         await self._serve(listener)
@@ -229,21 +237,33 @@ class Server:
         if not self.connections:
             self._empty.set()
 
-    def flush_later(self, connection: Connection) -> None:
-        """The connection has something to write: once for all that this turn of the loop brings."""
+    def later(self, delay: float, call: Callable[[], None]) -> None:
+        """Have it called in so many ms, or for 0 once all that this turn of the loop brings is there."""
+        if delay > 0:
+            self.loop.call_later(delay / 1000, call)
+            return
         if not self._dirty:
             self._turn_began = self.now()
             self.loop.call_soon(self._flush)
-        self._dirty.append(connection)
+        self._dirty.append(call)
 
     def tick(self) -> bytes:
         """A ``tick`` of now, framed."""
         return self.hub.encode_frame({"type": "tick", "now": self.hub.wall()})
 
+    def _isolate(self, now: float) -> None:
+        """The engine was away for long: send everybody to another node, spread; or it is back (CL-7)."""
+        self._isolated = self.engine.isolated
+        leaving = list(self.connections) if self._isolated else []
+        random.shuffle(leaving)
+        window = self.settings.drain_ms
+        self._parting = [(now + window * n / len(leaving), one) for n, one in enumerate(leaving)][::-1]
+        tell(logging.WARNING, "isolated" if self._isolated else "not isolated any more", connections=len(leaving))
+
     def _flush(self) -> None:
         dirty, self._dirty = self._dirty, []
-        for connection in dirty:
-            connection.flush()
+        for write in dirty:
+            write()
         self.hub.counters.write.observe((self.now() - self._turn_began) / 1000)
 
     def _turn(self) -> None:
@@ -253,7 +273,10 @@ class Server:
         self._timer = self.loop.call_at(self._expected, self._turn)
         self.wheel.turn(now)
         while self._parting and self._parting[-1][0] <= now:
-            self._parting.pop()[1].close(1001, CLOSES[1001].reason())
+            code = 1001 if self.hub.draining else 4003
+            self._parting.pop()[1].close(code, CLOSES[code].reason())
+        if self.engine.isolated is not self._isolated and not self.hub.draining:
+            self._isolate(now)
         self.hub.sweep(now)
         self.engine.sweep()
         self._refusals.turn(now)
