@@ -116,6 +116,15 @@ packaging-ci: $(STAMP) ## Look at container, unit, action, workflows and man pag
 multivac: $(STAMP) ## Unpack, start and judge the ten chat servers of a published evaluation (some minutes)
 	$(BIN)/python -m tools.multivac.run $(ARGS); status=$$?; $(BIN)/python -m tools.multivac.page; exit $$status
 
+.PHONY: run-cluster cluster-ci
+run-cluster: $(STAMP) ## Judge two and three nodes of the reference over a Redis, faults included (two minutes)
+	$(BIN)/roomproof --hooks reference-cluster --timers short --html reports/reference-cluster-2.html $(ARGS)
+	$(BIN)/roomproof --hooks reference-cluster --nodes 3 --timers short --html reports/reference-cluster-3.html $(ARGS)
+
+cluster-ci: $(STAMP) ## What only a cluster can do wrong, on two nodes, without the minute that CL-7 waits
+	$(BIN)/roomproof --hooks reference-cluster --timers short --only 'CL-*' --only '*@nodes' --only 'PRES-6.*' \
+		--without-long-waits 30 $(ARGS)
+
 .PHONY: multivac-ci
 multivac-ci: $(STAMP) ## The same for two of them, without the long waits
 	$(BIN)/python -m tools.multivac.run --ci $(ARGS)

@@ -24,7 +24,9 @@ INDICES = frozenset({"ops"})
 """Lists of record numbers."""
 CONNS = frozenset({"conn", "listener", "elsewhere"})
 """Names of connections."""
-NUMBERS = frozenset({"allow", "at_least", "bound", "code", "codes", "count", "enough", "least", "low", "status"})
+NUMBERS = frozenset(
+    {"allow", "at_least", "bound", "code", "codes", "count", "enough", "least", "low", "node", "status"}
+)
 """Integers, and lists of them, that are what they are."""
 
 
