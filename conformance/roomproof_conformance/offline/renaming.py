@@ -27,8 +27,6 @@ CONNS = frozenset({"conn", "listener", "elsewhere"})
 NUMBERS = frozenset(
     {"allow", "at_least", "bound", "code", "codes", "count", "enough", "least", "low", "node", "status"}
 )
-    {"allow", "at_least", "bound", "code", "codes", "count", "enough", "least", "low", "node", "status"}
-)
 """Integers, and lists of them, that are what they are."""
 
 
