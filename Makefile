@@ -65,6 +65,7 @@ types: mypy pyright newest ## mypy --strict and pyright, for the oldest Python a
 mypy: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/mypy tools
+	$(BIN)/mypy --exclude /peers/ loadtest/benchmarks
 pyright: $(STAMP)
 	$(BIN)/pyright --pythonpath $(BIN)/python
 newest: $(STAMP)
@@ -74,7 +75,10 @@ newest: $(STAMP)
 generated: $(STAMP) ## Check that the generated files are current
 	$(BIN)/python -m roomproof_protocol.generate --check
 	$(BIN)/python -m roomproof_server.config.derived --check
+	$(BIN)/python -m benchmarks.page --check
 	$(BIN)/python -m tools.abuse.page --check
+	$(BIN)/python -m tools.load.page --check
+	$(BIN)/python -m tools.multivac.page --check
 	$(BIN)/python -m tools.mutants.page --check
 	$(BIN)/python -m tools.soak.page --check
 	$(BIN)/python -m tools.liars.run --page --check
@@ -83,20 +87,29 @@ generated: $(STAMP) ## Check that the generated files are current
 generate: $(STAMP) ## Write the generated files again
 	$(BIN)/python -m roomproof_protocol.generate
 	$(BIN)/python -m roomproof_server.config.derived
-	for page in abuse mutants soak; do $(BIN)/python -m tools.$$page.page || exit 1; done
+	$(BIN)/python -m benchmarks.page
+	for page in abuse load multivac mutants soak; do $(BIN)/python -m tools.$$page.page || exit 1; done
 	$(BIN)/python -m tools.liars.run --page
+
+.PHONY: docs
+docs: $(STAMP) ## Build the site from docs/ into build/site/; a warning is an error
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs build/site
 
 .PHONY: wheel
 wheel: $(STAMP) ## Build the wheel into dist/, check what is in it, and that it runs on its own and on the Pythons that are here
 	$(BIN)/python -m tools.packaging.wheel
 
 .PHONY: multivac
-multivac: $(STAMP) ## Judge the chat servers of a published evaluation again
-	$(BIN)/python examples/multivac/run.py $(ARGS)
+multivac: $(STAMP) ## Unpack, start and judge the ten chat servers of a published evaluation (some minutes)
+	$(BIN)/python -m tools.multivac.run $(ARGS); status=$$?; $(BIN)/python -m tools.multivac.page; exit $$status
 
 .PHONY: multivac-ci
 multivac-ci: $(STAMP) ## The same for two of them, without the long waits
-	$(BIN)/python examples/multivac/run.py --only grok_420,deepseek_v4 --without-long-waits $(ARGS)
+	$(BIN)/python -m tools.multivac.run --ci $(ARGS)
+
+.PHONY: node-ci
+node-ci: $(STAMP) ## Install the server in Node from its lock file and judge it: every core row
+	$(BIN)/python -m tools.node.run $(ARGS)
 
 # The long proofs. Each writes its figures, with date, commit, machine and command, to docs/results/.
 .PHONY: kill store fuzz abuse liars mutants soak shrink
@@ -125,6 +138,26 @@ mutants-ci: $(STAMP) ## Ten mutants that were caught before
 	$(BIN)/python -m tools.mutants.run --caught-before --count 10 --short --bar 1 --seconds 110 $(ARGS)
 soak-ci: $(STAMP) ## Three runs and two liars under a smaller load
 	$(BIN)/python -m tools.soak.run --runs 3 --quarter 0 --liars 2 --busy 3 --no-write --seconds 140 $(ARGS)
+
+# What the peers are made of is installed when it is asked for; what npm brings stays in the clone.
+.PHONY: bench bench-quick bench-ci bench-peers
+bench-peers: $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
+	! command -v npm >/dev/null || [ -d .work/npm/node_modules/ws ] || \
+		npm install --silent --no-save --cache .work/cache/npm --prefix .work/npm ws@8
+bench: bench-peers ## Measure the server beside its peers and a floor in C (an hour; ARGS="--only a,c --rounds 9")
+	$(BIN)/python -m benchmarks.run $(ARGS)
+	$(BIN)/python -m benchmarks.page
+bench-quick: bench-peers ## One message to many, four servers, in under three minutes; keeps nothing
+	$(BIN)/python -m benchmarks.run --quick $(ARGS)
+bench-ci: $(STAMP) ## Show that the benchmark runs
+	$(BIN)/python -m benchmarks.run --ci $(ARGS)
+
+.PHONY: load load-ci
+load: $(STAMP) ## Load the reference in every scenario, and five liars; goes on where it was broken off (15 minutes)
+	$(BIN)/python -m tools.load.run $(ARGS); status=$$?; $(BIN)/python -m tools.load.page; exit $$status
+load-ci: $(STAMP) ## Two scenarios with 30 users for 5 s
+	$(BIN)/python -m tools.load.run --ci
 
 .PHONY: constraints
 constraints: ## Choose the versions in constraints.txt anew, from the ranges in pyproject.toml

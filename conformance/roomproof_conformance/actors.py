@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from . import clock, plain
+from . import asking, clock, plain
 from .dialects import Exchange, Outgoing, Session
 from .events import Event
 from .frames import Fault, Frame, Message, MessageAssembler
@@ -119,10 +119,12 @@ class Client:
         self.heartbeat_reactions = True
         self.keepalive = True
         self._frozen = False
+        self._flooded = False
         self._assembler = MessageAssembler()
         self._running: list[Op] = []
         self._early: list[tuple[int, Event]] | None = []
         self._keeper: asyncio.Task[None] | None = None
+        self._asking: list[asyncio.Task[None]] = []  # operations with requests over HTTP
         given = {k: v for k, v in session.variables.items() if session.dialect.variables.get(k) != v}
         self._who = {"user": user, "room": room, "variables": given}  # what a replay must give it as well
 
@@ -143,11 +145,12 @@ class Client:
 
         Raises `transport.Unreachable` when there is no answer that is HTTP.
         """
+        await asking.before(self)
         address = url or self.case.target.address(self.session)
         offered = list(self.session.dialect.subprotocols) if subprotocols is None else subprotocols
-        sent = [*self.session.dialect.headers(self.session.variables), *(headers or [])]
+        sent = [*self.session.headers(), *(headers or [])]
         odd = {"elsewhere": url is not None, "receive_buffer": receive_buffer, "extensions": extensions}
-        self._note(
+        self.note(
             "open",
             url=address,
             headers=[list(pair) for pair in sent],
@@ -179,7 +182,7 @@ class Client:
         Raises `transport.Unreachable` when there is no answer that is HTTP.
         """
         address = self.case.target.address(self.session)
-        self._note("open", url=address, headers=[], subprotocols=[], get=path or "", **self._who)
+        self.note("open", url=address, headers=[], subprotocols=[], get=path or "", **self._who)
         self.handshake = await plain.get(address, path, patience=self.case.patience * 2)
         self._note_handshake(self.handshake)
 
@@ -190,7 +193,7 @@ class Client:
         """
         address = self.case.target.address(self.session)
         begin = {"begun": begun.decode("latin-1"), "seconds": seconds}
-        self._note("open", url=address, headers=[], subprotocols=[], **begin, **self._who)
+        self.note("open", url=address, headers=[], subprotocols=[], **begin, **self._who)
         how = await plain.unfinished(address, begun, patience=seconds)
         if how is not None:
             self.end = End(how, None, "", False, "server", "server")
@@ -198,10 +201,10 @@ class Client:
 
     async def close(self) -> None:
         """Go politely (Close 1000, and wait a moment for the server's end of it), then surely."""
-        if self._keeper is not None:
-            self._keeper.cancel()
+        for task in [*([self._keeper] if self._keeper else []), *self._asking]:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._keeper
+                await task
         if self.connection is None or self.ended:
             return
         if self.connection.auto_close and not self._frozen:
@@ -222,7 +225,7 @@ class Client:
     def begin(self, action: str, **args: Any) -> Op:
         """Start an operation without waiting for its answer; await the result for that."""
         exchange = self.session.begin(action, **args)
-        record = self._note("op", op=action, ref=exchange.ref, user=self.user, args=args)
+        record = self.note("op", op=action, ref=exchange.ref, user=self.user, args=args)
         op = Op(self, record, exchange)
         self._running.append(op)
         if self._early is not None and action in RESERVED_ACTIONS:
@@ -231,8 +234,10 @@ class Client:
                     op.event, op.event_index = event, index
         else:
             self._early = None
-        self._drain(op)
-        self._settle(op)
+        self.drain(op)
+        self.settle_op(op)
+        if exchange.request is not None:
+            self._asking.append(asyncio.create_task(asking.during(self, op)))
         return op
 
     def join(self, room: str, **args: Any) -> Op:
@@ -271,14 +276,14 @@ class Client:
     ) -> Record:
         """Write one frame as given, right or wrong; `said` goes into its record."""
         whole = payload_fields(payload, whole=True)
-        record = self._note("sent", opcode=opcode, fin=fin, rsv=rsv, masked=mask, **said, **whole)
+        record = self.note("sent", opcode=opcode, fin=fin, rsv=rsv, masked=mask, **said, **whole)
         if self.connection is not None:
             self.connection.frame(opcode, payload, fin=fin, rsv=rsv, mask=mask)
         return record
 
     def raw_bytes(self, data: bytes) -> Record:
         """Write bytes that need not be a frame at all."""
-        record = self._note("sent", opcode=None, **payload_fields(data, whole=True))
+        record = self.note("sent", opcode=None, **payload_fields(data, whole=True))
         if self.connection is not None:
             self.connection.raw(data)
         return record
@@ -289,7 +294,7 @@ class Client:
     def send_close(self, code: int | None = 1000, reason: str = "") -> Record:
         """Write a Close frame and wait for nothing."""
         payload = b"" if code is None else code.to_bytes(2, "big") + reason.encode()
-        record = self._note("sent", opcode=8, fin=True, rsv=0, masked=True, code=code, **payload_fields(payload))
+        record = self.note("sent", opcode=8, fin=True, rsv=0, masked=True, code=code, **payload_fields(payload))
         if self.connection is not None:
             self.connection.close(code, reason)
         return record
@@ -303,7 +308,7 @@ class Client:
         self.heartbeat_reactions = self.heartbeat_reactions and not reactions
         self.keepalive = self.keepalive and not keepalive
         what = [name for name, on in (("pongs", pongs), ("reactions", reactions), ("keepalive", keepalive)) if on]
-        return self._note("local", action="mute", what=what)
+        return self.note("local", action="mute", what=what)
 
     def freeze(self) -> Record:
         """Half-open: neither read nor write any more, and leave the socket as it is."""
@@ -312,29 +317,29 @@ class Client:
         if self.connection is not None:
             self.connection.auto_close = False
             self.connection.pause_reading()
-        return self._note("local", action="freeze")
+        return self.note("local", action="freeze")
 
     def thaw(self) -> Record:
         """Read again what had to wait."""
         self._frozen = False
         if self.connection is not None:
             self.connection.resume_reading()
-        return self._note("local", action="thaw")
+        return self.note("local", action="thaw")
 
     def slow(self) -> Record:
         """Note that it reads slowly from here on: what is asked of it comes to it late."""
-        return self._note("local", action="slow")
+        return self.note("local", action="slow")
 
     def reset(self) -> Record:
         """Cut the TCP connection with RST."""
-        record = self._note("local", action="reset")
+        record = self.note("local", action="reset")
         if self.connection is not None:
             self.connection.reset()
         return record
 
     def half_close(self) -> Record:
         """Send FIN and go on reading."""
-        record = self._note("local", action="half-close")
+        record = self.note("local", action="half-close")
         if self.connection is not None:
             self.connection.half_close()
         return record
@@ -343,15 +348,17 @@ class Client:
         """Do not answer a Close frame of the server, and leave TCP open."""
         if self.connection is not None:
             self.connection.auto_close = False
-        return self._note("local", action="ignore-close")
+        return self.note("local", action="ignore-close")
 
     # -- what comes in ------------------------------------------------------------------------------
 
     def frame_received(self, frame: Frame) -> None:
+        if self._flooded or not self._room_for(len(frame.payload)):
+            return
         extra: dict[str, Any] = {}
         if frame.opcode == 8:
             extra = {"code": frame.close_code, "reason": frame.close_reason}
-        record = self._note(
+        record = self.note(
             "received",
             opcode=frame.opcode,
             fin=frame.fin,
@@ -366,8 +373,23 @@ class Client:
         elif message is not None:
             self._message(message, record)
 
+    def _room_for(self, size: int) -> bool:
+        """Whether what came may be kept; a server that writes without end is cut off, and the transcript says so."""
+        allowance = self.case.allowance
+        if not self._flooded and not allowance.take(size):
+            self._flooded = True
+            kept = (
+                f"{allowance.taken / 2**20:.0f} MiB were kept of this case, {self.case.target.kept.taken / 2**20:.0f}"
+            )
+            self.note("local", action="flooded", says=f"{kept} MiB of this run, and no more is read from {self.name}")
+            if self.connection is not None:
+                self.connection.abort()
+        return not self._flooded
+
     def fault_received(self, fault: Fault) -> None:
-        self._note("fault", name=fault.name, detail=fault.detail, **payload_fields(fault.data, keep=256))
+        if self._flooded:
+            return
+        self.note("fault", name=fault.name, detail=fault.detail, **payload_fields(fault.data, keep=256))
 
     def connection_ended(self, end: End) -> None:
         self.end = end
@@ -375,7 +397,7 @@ class Client:
             self._note_end(end)
 
     def _note_handshake(self, answer: Handshake) -> None:
-        self._note(
+        self.note(
             "handshake",
             status=answer.status,
             headers=[list(pair) for pair in answer.headers],
@@ -384,14 +406,24 @@ class Client:
         )
 
     def _note_end(self, end: End) -> None:
-        self._note("end", how=end.how, code=end.code, reason=end.reason, clean=end.clean, by=end.by)
+        self.note("end", how=end.how, code=end.code, reason=end.reason, clean=end.clean, by=end.by)
 
     def _message(self, message: Message, frame: Record) -> None:
+        if message.omitted:
+            whole = len(message.payload) + message.omitted
+            cut = Event(
+                "unclassified", {}, None, f"a message of {whole} bytes, of which {len(message.payload)} were kept"
+            )
+            self.note("event", frame=frame.index, **cut.as_json())
+            return
         payload: str | bytes = message.payload
         if message.text:
             payload = message.payload.decode("utf-8", "replace")
-        for event in self.session.receive(payload, now=frame.t):
-            record = self._note("event", frame=frame.index, **event.as_json())
+        events = self.session.receive(payload, now=frame.t)
+        for event in events:
+            if not self._room_for(len(message.payload) // len(events)):
+                return
+            record = self.note("event", frame=frame.index, **event.as_json())
             if event.kind == "message" and event.text is not None:
                 self.heard.setdefault(event.text, record.index)
             if self._early is not None:
@@ -405,8 +437,8 @@ class Client:
         for op in list(self._running):
             if op.exchange.step(event):
                 op.event, op.event_index = event, record.index
-                self._drain(op)
-                self._settle(op)
+                self.drain(op)
+                self.settle_op(op)
                 return
 
     # -- inner ------------------------------------------------------------------------------------
@@ -414,7 +446,7 @@ class Client:
     def _answered(self, frame: Frame) -> None:
         """A Pong or a Close that the connection wrote by itself."""
         code = {"code": frame.close_code} if frame.opcode == 8 else {}
-        self._note(
+        self.note(
             "sent",
             opcode=frame.opcode,
             fin=True,
@@ -425,7 +457,7 @@ class Client:
             **payload_fields(frame.payload),
         )
 
-    def _settle(self, op: Op) -> None:
+    def settle_op(self, op: Op) -> None:
         if not op.exchange.done or op.finished:
             return
         self._running.remove(op)
@@ -433,10 +465,10 @@ class Client:
         early = {}
         if op.event is not None and op.event_index is not None and op.event_index < op.index:
             early = {"early": op.event.as_json()}
-        self._note("reply", op=op.index, ok=op.exchange.ok, event=op.event_index, **early)
+        self.note("reply", op=op.index, ok=op.exchange.ok, event=op.event_index, **early)
         self.case.bell.ring()
 
-    def _drain(self, op: Op) -> None:
+    def drain(self, op: Op) -> None:
         for outgoing in op.exchange.outgoing:
             self._write(outgoing, op=op.index)
         op.exchange.outgoing.clear()
@@ -462,5 +494,5 @@ class Client:
 
         self._keeper = asyncio.create_task(clock.every(period, beat))
 
-    def _note(self, kind: Any, /, **data: Any) -> Record:
+    def note(self, kind: Any, /, **data: Any) -> Record:
         return self.case.note(self.name, kind, **data)

@@ -12,8 +12,9 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mappi
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import clock
+from . import bounds, clock
 from .actors import Client, Op
+from .bounds import Allowance
 from .clock import LATE, Bell, Slots, Stopwatch
 from .judges import Absent, Arrives, Ends, History, Judge, Opens, Order, Replied, Stays
 from .judges.base import shown
@@ -39,7 +40,10 @@ class Stop(Exception):
 class Case(Serving):
     """One run of one scenario against one target."""
 
-    def __init__(self, scenario: Scenario, target: Target, slots: Slots, *, number: int = 1) -> None:
+    def __init__(
+        self, scenario: Scenario, target: Target, slots: Slots, *, number: int = 1, most: int = bounds.CASE
+    ) -> None:
+        """`most` is in bytes: how much is kept of what the target writes."""
         self.scenario = scenario
         self.target = target
         self.number = number
@@ -48,6 +52,7 @@ class Case(Serving):
         self.bell = Bell()
         self.clients: list[Client] = []
         self.patience = target.patience
+        self.allowance = Allowance(most, target.kept)
         self._slots = slots
         self._users: dict[str, str] = {}  # label of a user, and the nick
         self._credentials: dict[str, dict[str, Any]] = {}
@@ -96,7 +101,10 @@ class Case(Serving):
     async def client(self, room: str | None = None, *, user: str | None = None, **options: Any) -> Client:
         """A connected client that has said who it is. The same `user` label is the same identity again."""
         connect = {k: options.pop(k) for k in ("headers", "receive_buffer") if k in options}
-        client = self.stranger(room, user=user, **options)
+        return await self._arrive(self.stranger(room, user=user, **options), **connect)
+
+    async def _arrive(self, client: Client, **connect: Any) -> Client:
+        """Connect and say who it is: presupposed, not judged."""
         try:
             accepted = await client.connect(**connect)
         except Unreachable as error:
@@ -127,7 +135,9 @@ class Case(Serving):
 
     async def member(self, room: str, *, user: str | None = None, **options: Any) -> Client:
         """A client that has joined `room`."""
-        client = await self.client(room, user=user, **options)
+        return await self._joined(await self.client(room, user=user, **options), room)
+
+    async def _joined(self, client: Client, room: str) -> Client:
         if client.offers("join"):
             await self.given_join(client, room)
         return client
@@ -144,14 +154,21 @@ class Case(Serving):
             await self.wait(0.3, "an operation without an answer takes effect")
 
     async def members(self, room: str, count: int) -> list[Client]:
-        """`count` clients of different users in `room`, in the order of their names."""
-        return [await self.member(room) for _ in range(count)]
+        """`count` clients of different users in `room`, in the order of their names.
+
+        They connect at the same time (some servers take a second for each) and join one after another.
+        """
+        clients = [self.stranger(room) for _ in range(count)]
+        if self.target.dialect.room_in_url:  # to connect is to join
+            return [await self._joined(await self._arrive(client), room) for client in clients]
+        await self.together(*(self._arrive(client) for client in clients))
+        return [await self._joined(client, room) for client in clients]
 
     # -- talking within the limit --------------------------------------------------------------------
 
     async def say(self, client: Client, room: str, text: str | None = None, **args: Any) -> Op:
         """Send a message, waiting first if the target's claimed rate limit asks for it."""
-        limit = self.claims.rate_limit
+        limit = self.claims.pace
         if limit is not None and limit.allow and limit.per:
             key = {"room": room, "address": "", "connection": client.name}.get(limit.scope, client.user)
             said, window, now = self._said[key], limit.per + 0.05, self.watch.now()
@@ -168,7 +185,7 @@ class Case(Serving):
         One sender after another joins and says as many as its limit allows, so the limit is never met;
         `watcher`, a member, has seen each message before the next is sent. Needs one more connection.
         """
-        limit = self.claims.rate_limit
+        limit = self.claims.pace
         each = limit.allow if limit is not None and limit.allow and limit.scope in ("user", "connection") else count
         texts: list[str] = []
         begin = self.mark(f"{count} messages are sent to {room}")

@@ -23,7 +23,7 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 NAMES: Final = {0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
 RSV1: Final = 4
 
-KEPT: Final = 16 * 2**20  # bytes of one frame or message that are kept
+KEPT: Final = 2 * 2**20  # bytes of one frame or message that are kept
 EVIDENCE: Final = 4096  # bytes of evidence that one fault carries
 
 

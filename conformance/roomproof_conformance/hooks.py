@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from .clock import pause
+from .output import Output
 
 SHIPPED = Path(__file__).parent / "shipped_hooks"
 _PR_SET_PDEATHSIG = 1
@@ -48,6 +49,11 @@ class Hooks:
     stop_signal: signal.Signals = signal.SIGTERM
     grace: float = 5.0
     path_of_url: str = "/"
+
+    def process(self, port: int, folder: Path, settings: Mapping[str, Any]) -> Process:
+        """A server that these hooks start, in a scratch folder of its own. Raises HookError."""
+        (folder / "state").mkdir()
+        return Process(self, port, folder, settings)
 
     @property
     def given(self) -> frozenset[str]:
@@ -136,6 +142,7 @@ class Process:
     folder: Path
     settings: Mapping[str, Any] = field(default_factory=dict)
     first: int | None = None  # of a further node: the port of the one that was started first
+    _output: Output = field(default_factory=Output, repr=False)
     _child: asyncio.subprocess.Process | None = field(default=None, repr=False)
     _tokens: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TOKENS), repr=False)
     _nodes: list[Process] = field(default_factory=list, repr=False)
@@ -154,6 +161,20 @@ class Process:
         return self._child is not None and self._child.returncode is None
 
     @property
+    def command(self) -> list[str]:
+        """The words of the command that runs it."""
+        return _filled(self.hooks, self.hooks.start)
+
+    @property
+    def workplace(self) -> Path:
+        """The folder that it runs in."""
+        return self.folder
+
+    def in_child(self) -> None:
+        """What its process does before it becomes the server."""
+        die_with_parent()
+
+    @property
     def environment(self) -> dict[str, str]:
         """What the commands of the hook file are told."""
         return {
@@ -168,21 +189,22 @@ class Process:
         """Run the start hook. Raises HookError when there is none or its command cannot be run."""
         if not self.hooks.start:
             raise HookError(f"{self.hooks.path}: has no hook `start`, so the kit cannot start a server")
-        command = _filled(self.hooks, self.hooks.start)
+        command, output = self.command, self._output.pipe()
         try:
-            with (self.folder / "output.txt").open("ab") as output:
-                self._child = await asyncio.create_subprocess_exec(
-                    *command,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=asyncio.subprocess.STDOUT,
-                    cwd=self.folder,
-                    env=self.environment,
-                    start_new_session=True,
-                    preexec_fn=die_with_parent,
-                )
+            self._child = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=asyncio.subprocess.STDOUT,
+                cwd=self.workplace,
+                env=self.environment,
+                start_new_session=True,
+                preexec_fn=self.in_child,
+            )
         except OSError as error:
             raise HookError(f"{self.hooks.path}: start: cannot run {command[0]!r}: {error.strerror}") from None
+        finally:
+            os.close(output)
 
     async def token(self, claims: Mapping[str, Any]) -> str:
         """A token with these claims from the token hook. Raises HookError when it gives none."""
@@ -261,11 +283,8 @@ class Process:
         return " | ".join(line.strip() for line in last if line.strip())
 
     def output(self) -> str:
-        """What the server has printed so far, both streams."""
-        try:
-            return (self.folder / "output.txt").read_text(errors="replace")
-        except OSError:
-            return ""
+        """What the server has printed so far, both streams; of very much the beginning and the end."""
+        return self._output.text()
 
     async def stop(self) -> int | None:
         """End it by its stop signal, then by SIGKILL to the whole group; its exit code."""
@@ -283,7 +302,9 @@ class Process:
         if self._child is None:
             return None
         self._to_group(signal.SIGKILL)
-        return await self._child.wait()
+        code = await self._child.wait()
+        await self._output.settled()
+        return code
 
     def kill_now(self) -> None:
         """The same without waiting, further nodes too, and no folder is left: for a way out that cannot wait."""
@@ -313,12 +334,11 @@ async def start(hooks: Hooks, settings: Mapping[str, Any]) -> Process:
     Raises HookError when there is none, or its command cannot be run at all. Readiness is the caller's question.
     """
     folder = Path(tempfile.mkdtemp(prefix="roomproof-"))
-    (folder / "state").mkdir()
-    process = Process(hooks, free_port(), folder, settings)
     try:
+        process = hooks.process(free_port(), folder, settings)
         await process.start()
     except BaseException:  # cancelled, too: nobody else knows of the folder
-        process.discard()
+        shutil.rmtree(folder, ignore_errors=True)
         raise
     return process
 

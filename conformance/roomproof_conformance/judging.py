@@ -128,6 +128,12 @@ def limit_met(records: Sequence[Record]) -> str:
     return ""
 
 
+def flooded(records: Sequence[Record]) -> str:
+    """Whether the kit cut a connection because the server wrote more than is kept: in words, or empty."""
+    cut = next((r for r in records if r.kind == "local" and r.data.get("action") == "flooded"), None)
+    return "" if cut is None else f"the server wrote more than the kit keeps: {cut.data['says']}"
+
+
 def _excused(judged: Judged, why: str) -> Judged:
     finding = judged.finding
     if finding.outcome != "broken":
@@ -143,6 +149,7 @@ def judge_case(transcript: Transcript, checks: Iterable[str], level: Callable[[s
     """
     judged = judge_statements(transcript)
     limited, noise = limit_met(transcript.records), noise_of(transcript)
+    flood = flooded(transcript.records)
     broken = next((j for j in judged if j.role != "given" and j.finding.outcome in ("broken", "unclear")), None)
     conclusions = {}
     for check in checks:
@@ -155,6 +162,8 @@ def judge_case(transcript: Transcript, checks: Iterable[str], level: Callable[[s
             conclusion = Conclusion(Verdict.NOT_JUDGED, Reason.SETUP_FAILED, why, broken)
         if limited and conclusion.verdict not in (Verdict.PASS, Verdict.TOLERATED):
             conclusion = Conclusion(Verdict.NOT_JUDGED, Reason.BUDGET, limited, conclusion.judged)
+        if flood and conclusion.verdict not in (Verdict.PASS, Verdict.TOLERATED):
+            conclusion = Conclusion(Verdict.NOT_JUDGED, Reason.FLOODED, flood, conclusion.judged)
         conclusions[check] = conclusion
     crash = next((record.data for record in transcript if record.kind == "crash"), None)
     if crash is not None:

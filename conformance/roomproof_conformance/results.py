@@ -91,6 +91,7 @@ class RunResult:
     worst_lag: float = 0.0
     interrupted: bool = False
     notes: list[str] = field(default_factory=list)  # dead servers, restarts, settings that could not be made
+    killers: list[str] = field(default_factory=list)  # the cases after which the server had to be started anew
     unchecked: list[str] = field(default_factory=list)  # observable requirements that no check of this kit judges yet
     not_observable: list[str] = field(default_factory=list)
     files: dict[str, Path] = field(default_factory=dict)  # where the transcripts were written, by case
@@ -141,6 +142,7 @@ class RunResult:
             "interrupted": self.interrupted,
             "exit_code": self.exit_code,
             "notes": self.notes,
+            "killers": self.killers,
             "counts": {verdict.value: count for verdict, count in sorted(self.counts.items())},
             "checks": [
                 {

@@ -21,6 +21,7 @@ from roomproof_protocol import Requirement, requirements
 from . import checks as registry
 from . import hooks as hooking
 from . import quick
+from .bounds import FIRST, RUN, Allowance
 from .case import Case, Stop
 from .checks import Check, Scenario, Watch
 from .clock import LagMeter, Slots, pause
@@ -28,9 +29,10 @@ from .dialects import Dialect
 from .hooks import HookError, Hooks, Process
 from .interpreter import tuned
 from .judges import Arrives
+from .judging import flooded
 from .results import CheckResult, RunResult
 from .schedule import JOBS, Outcome, Scheduler
-from .target import Progress, Quiet, Target, TargetError
+from .target import Progress, Quiet, StartError, Target, TargetError
 from .transport import Unreachable
 from .verdicts import Conclusion, Reason, Verdict
 from .watching import conclude_watch
@@ -52,7 +54,7 @@ STARTS = 2
 CHAINS = 3
 """How many servers that the kit starts take the cases that run one by one, at most."""
 EACH = 0.25
-"""Seconds that such a case takes beside its waits."""
+"""Seconds that such a case takes beside its waits, where two clients meet at once."""
 
 
 @dataclass
@@ -92,8 +94,10 @@ class Runner:
         self._outcomes: list[Outcome] = []
         self._main: Target | None = None
         self._preset: dict[str, Conclusion] = {}
-        self._processes: list[Process] = []
+        self.processes: list[Process] = []  # all that were started, the ended ones included
         self._lag = LagMeter()
+        self._kept = Allowance(RUN)
+        self._entering = 0.0  # seconds that two clients took to meet
         self._starting = asyncio.Semaphore(STARTS)
 
     # -- the run ------------------------------------------------------------------------------------
@@ -113,14 +117,14 @@ class Runner:
         except BaseExceptionGroup as group:
             raise _first(group) from None
         finally:
-            for process in self._processes:
+            for process in self.processes:
                 process.kill_now()
             self._gather(time.monotonic() - began)
         return self.result
 
     async def stop_all(self) -> None:
         """End every server that this run started."""
-        for process in self._processes:
+        for process in self.processes:
             await process.stop()
             process.discard()
 
@@ -153,13 +157,14 @@ class Runner:
 
     def _chains(self, target: Target, scenarios: list[Scenario]) -> list[list[Scenario]]:
         """Shares out what runs one by one so that no chain ends long after the others, nor after the longest wait."""
-        whole = sum(self._planned(target, scenario) + EACH for scenario in scenarios)
+        each = max(EACH, 3 * self._entering)
+        whole = sum(self._planned(target, scenario) + each for scenario in scenarios)
         count = min(CHAINS, max(1, round(whole / max(self.result.longest_wait, LONG_WAIT))))
         chains: list[tuple[float, list[Scenario]]] = [(0.0, []) for _ in range(count)]
         for scenario in sorted(scenarios, key=lambda s: self._planned(target, s), reverse=True):
             seconds, chain = min(chains, key=lambda entry: entry[0])
             chains.remove((seconds, chain))
-            chains.append((seconds + self._planned(target, scenario) + EACH, [*chain, scenario]))
+            chains.append((seconds + self._planned(target, scenario) + each, [*chain, scenario]))
         return [chain for _, chain in chains if chain]
 
     def _scheduler(self, target: Target) -> Scheduler:
@@ -214,8 +219,16 @@ class Runner:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._one_by_one(None, [s for s in again if s not in long]))
             if long:
-                fresh = await self.target(self.plan.settings)
-                group.create_task(self._scheduler(fresh).side_by_side(long))
+                group.create_task(self._anew(long))
+
+    async def _anew(self, scenarios: list[Scenario]) -> None:
+        """Side by side on a server that is started for them."""
+        try:
+            target = await self.target(self.plan.settings)
+        except TargetError as error:
+            self._set_aside(scenarios, Reason.TARGET_DEAD, f"the server did not start again: {error}")
+        else:
+            await self._scheduler(target).side_by_side(scenarios)
 
     async def _one_by_one(self, target: Target | None, scenarios: list[Scenario]) -> None:
         """What may bring a server down: one by one, each followed by a look whether newcomers can still talk."""
@@ -235,6 +248,7 @@ class Runner:
             await scheduler.run(scenario)
             trouble = await self.two_talk(target)
             if trouble:
+                self.result.killers.append(scenario.name)
                 killer = f"after {scenario.name} no two new clients can talk ({trouble})"
                 self.result.notes.append(killer + ("; started anew" if target.process else "; it stays so"))
                 if target.process:
@@ -250,7 +264,7 @@ class Runner:
         plan = self.plan
         if plan.url is not None or plan.hooks is None:
             assert plan.url is not None
-            target = Target(plan.url, plan.dialect, scale=plan.scale, progress=plan.progress)
+            target = Target(plan.url, plan.dialect, scale=plan.scale, progress=plan.progress, kept=self._kept)
             trouble = await self.two_talk(target, learn=True)
             if trouble:
                 raise TargetError(f"{plan.url}: {trouble}")
@@ -268,7 +282,7 @@ class Runner:
             process = await hooking.start(hooks, settings)
         except HookError as error:
             raise TargetError(str(error)) from None
-        self._processes.append(process)
+        self.processes.append(process)
         target = Target(
             process.url,
             plan.dialect,
@@ -276,6 +290,7 @@ class Runner:
             scale=plan.scale,
             progress=plan.progress,
             process=process,
+            kept=self._kept,
         )
         target.ready = partial(self._ready, target)
         await target.ready()
@@ -297,29 +312,31 @@ class Runner:
                 state = f"is not ready after {hooks.ready:g} s ({trouble})"
                 if ended is not None:
                     state = f"ended with exit code {ended}"
-                raise TargetError(
-                    f"{hooks.path}: the started server {state}; its last words: {process.last_words() or 'none'}"
-                )
+                words = f"its last words: {process.last_words() or 'none'}"
+                raise StartError(f"{hooks.path}: the started server {state}; {words}", state)
             await pause(0.1)
 
     async def two_talk(self, target: Target, *, learn: bool = False) -> str:
         """Whether two new clients can exchange a message in a new room: empty, or what went wrong."""
-        case = Case(_SANITY, target, Slots(1))
+        case = Case(_SANITY, target, Slots(1), most=FIRST)
         try:
             room = case.room()
-            one = await case.member(room)
             if learn:
+                one = await case.member(room)
                 target.learn(one.session)
-            two = await case.member(room)
+                two = await case.member(room)
+            else:
+                one, two = await case.members(room, 2)
             op = await case.say(one, room)
             heard = Arrives(two.name, {"kind": "message", "text": op.text}, op.index, at_least=True)
             await case.must(heard, f"{two.name} hears {one.name}")
         except Unreachable as error:
             return str(error).removeprefix(f"{target.base}: ")
         except Stop as error:
-            return _why_not(case) or str(error)
+            return flooded(case.transcript.records) or _why_not(case) or str(error)
         finally:
             await case.finish()
+        self._entering = case.watch.now() / 2 if learn else self._entering
         return ""
 
     # -- what applies -------------------------------------------------------------------------------

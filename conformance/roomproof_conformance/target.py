@@ -5,12 +5,16 @@ Knows no requirement and no verdict.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import secrets
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import clock
+from .bounds import RUN, Allowance
 from .dialects import Claims, Dialect, Session
 
 if TYPE_CHECKING:
@@ -21,19 +25,38 @@ DEFAULT_CONNECTIONS = 200
 """Connections at once where a target claims no number per address."""
 
 
-DETAILS: Mapping[str, Callable[[Claims], bool]] = {
+DETAILS: Mapping[str, Callable[[Claims, Dialect], bool]] = {
     # the limit is a number of messages per time, not of bytes
-    "counted_limit": lambda c: c.rate_limit is not None and c.rate_limit.burst is not None,
+    "counted_limit": lambda c, _: c.rate_limit is not None and c.rate_limit.burst is not None,
     # who goes over it is told so, and nothing else happens
-    "refusals": lambda c: c.rate_limit is not None and c.rate_limit.effect == "error",
+    "refusals": lambda c, _: c.rate_limit is not None and c.rate_limit.effect == "error",
+    # who goes over it feels it in another way: the message is lost or late, the sender thrown out or disconnected
+    "other_effect": lambda c, _: c.rate_limit is not None and c.rate_limit.effect != "error",
+    # it is a number of bytes per time, and what is over it comes late
+    "slowed_bytes": lambda c, _: (
+        c.rate_limit is not None and c.rate_limit.model == "bytes-per-second" and c.rate_limit.effect == "delay"
+    ),
     # it is promised per user, whatever the connections
-    "limit_by_user": lambda c: c.rate_limit is not None and c.rate_limit.scope == "user",
+    "limit_by_user": lambda c, _: c.rate_limit is not None and c.rate_limit.scope == "user",
     # signs of life come from the server
-    "server_heartbeat": lambda c: c.heartbeat is not None and c.heartbeat.by in ("server", "both"),
+    "server_heartbeat": lambda c, _: c.heartbeat is not None and c.heartbeat.by in ("server", "both"),
+    # how long a text may be is promised
+    "text_size": lambda c, _: c.sizes.text_bytes is not None,
     # what happens to a message of somebody who is not in the room is promised
-    "non_member_send": lambda c: c.rooms.non_member_send is not None,
+    "non_member_send": lambda c, _: c.rooms.non_member_send is not None,
+    # a join is answered before anything else of the room comes
+    "join_first": lambda c, _: c.rooms.join_first,
+    # messages stay although nobody is in the room
+    "outlives_members": lambda c, _: c.history is not None and c.history.when_empty == "kept",
+    # a message is one text frame, so that it can be spoilt as text
+    "text_frames": lambda _, d: not d.binary,
+    # an operation that does not exist can be asked for, and its answer is promised
+    "unknown_operation": lambda c, d: (
+        d.codec.name.startswith("json")
+        or ("unknown_type" in d.samples and c.malformed_outcome("unknown_type") is not None)
+    ),
 }
-"""What scenarios may need beyond the protocol's table of capabilities, read off the claims."""
+"""What scenarios may need beyond the protocol's table of capabilities, read off claims and dialect."""
 
 
 class Progress(Protocol):
@@ -81,6 +104,14 @@ class TargetError(Exception):
     """The target cannot be judged at all: one clear line (what, where, what to do)."""
 
 
+class StartError(TargetError):
+    """A server that the kit has started ended, or lets no two clients talk; `state` says which, in words."""
+
+    def __init__(self, line: str, state: str) -> None:
+        super().__init__(line)
+        self.state = state
+
+
 class Target:
     """One server at one address; several may be started for one run."""
 
@@ -93,24 +124,43 @@ class Target:
         scale: float = 1.0,
         progress: Progress | None = None,
         process: Process | None = None,
+        kept: Allowance | None = None,
     ) -> None:
+        """`kept` bounds what is kept of everything that this and other targets of a run write."""
         self.base = base
         self.dialect = dialect
         self.name = name or base
         self.patience = 5.0 * scale
         self.progress: Progress = progress or Quiet()
         self.process = process
+        self.kept = kept or Allowance(RUN)
         self.ready: Callable[[], Awaitable[None]] | None = None  # waits for a process that was started again
         self.names = Names()
         self.advertised: Mapping[str, Any] = {}
         self.claims: Claims = dialect.claims_for({})
+        self._serials: dict[str, int] = {}  # of each nick
+        self._shared: dict[str, Mapping[str, Any]] = {}
+        self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def address(self, session: Session) -> str:
         """The URL for one client."""
         return session.address(self.base)
 
     def session(self, *, nick: str, room: str | None, variables: Mapping[str, Any]) -> Session:
-        return Session(self.dialect, nick=nick, room=room, variables=dict(variables), fresh=self.names.fresh)
+        return Session(
+            self.dialect,
+            nick=nick,
+            room=room,
+            variables=dict(variables),
+            fresh=self.names.fresh,
+            serial=self._serials.setdefault(nick, len(self._serials) + 1),
+            shared=self._shared,
+            time=clock.wall(),
+        )
+
+    def asking(self, once: str | None) -> AbstractAsyncContextManager[Any]:
+        """Held while a request is asked; of those that are asked once for all, one at a time."""
+        return nullcontext() if once is None else self._asking[once]
 
     def credentials(self, session: Session) -> dict[str, Any]:
         """What makes a later connection the same user: the credential that the dialect captured as `token`, if any."""
@@ -146,7 +196,9 @@ class Target:
     @property
     def capabilities(self) -> frozenset[str]:
         """What can be asked of it: the protocol's capability names, and the kit's own finer ones (`DETAILS`)."""
-        return self.dialect.capabilities(self.claims) | {n for n, holds in DETAILS.items() if holds(self.claims)}
+        return self.dialect.capabilities(self.claims) | {
+            n for n, holds in DETAILS.items() if holds(self.claims, self.dialect)
+        }
 
     @property
     def connections(self) -> int:

@@ -52,6 +52,7 @@ class Reason(StrEnum):
     NEEDS_SETTING = "needs-setting"  # the target could not be set so
     TOO_LONG = "too-long"  # left out by --without-long-waits or --quick
     SETUP_FAILED = "setup-failed"  # what the sentence presupposes did not come about
+    FLOODED = "flooded"  # it wrote more than the kit keeps
     TARGET_DEAD = "target-dead"  # an earlier case had ended the server
     BUDGET = "budget"  # the target's claimed limits do not leave room for it
     NOISE = "noise"

@@ -26,6 +26,8 @@ ROOT = HERE.parents[1]
 EVALUATION = "EVAL-20260402-133034"
 DEFAULT_RESULTS = ROOT.parent / "shared/data/multivac" / f"{EVALUATION}.results.json"
 DEFAULT_SCRATCH = ROOT / ".work/multivac/answers"
+KNOWN = HERE / "answers.sha256"
+"""The code that was looked at before it was allowed to run, in the form of `sha256sum`."""
 SERVER_FILE = "chat_server.py"
 FACTS_FILE = "chat_server.json"
 
@@ -60,6 +62,7 @@ class Answer:
     model_key: str
     model_name: str
     rank: int
+    score: float  # of the jury
     code: str
     first_line: int
     last_line: int
@@ -101,9 +104,9 @@ def load_results(path: Path = DEFAULT_RESULTS) -> dict[str, Answer]:
     """
     try:
         results = json.loads(path.read_text(encoding="utf-8"))
-        ranks = {key: ranking["rank"] for key, ranking in results["rankings"].items()}
+        places = {key: (place["rank"], place["average_score"]) for key, place in results["rankings"].items()}
         answers = [
-            _answer(each["model_key"], each["model_name"], ranks[each["model_key"]], each["response"])
+            _answer(each["model_key"], each["model_name"], *places[each["model_key"]], each["response"])
             for each in results["responses"]
         ]
     except OSError as fault:
@@ -114,7 +117,8 @@ def load_results(path: Path = DEFAULT_RESULTS) -> dict[str, Answer]:
     except (ValueError, KeyError, TypeError, AttributeError) as fault:
         raise UsageFault(
             f"{path}: not a results file of themultivac/multivac-evaluation "
-            f"(responses[].model_key/model_name/response, rankings.KEY.rank): {type(fault).__name__}: {fault}"
+            f"(responses[].model_key/model_name/response, rankings.KEY.rank/average_score): {type(fault).__name__}: "
+            f"{fault}"
         ) from fault
     return {answer.model_key: answer for answer in sorted(answers, key=lambda answer: answer.rank)}
 
@@ -134,6 +138,23 @@ def unpack(answer: Answer, scratch: Path) -> Path:
     return folder / SERVER_FILE
 
 
+def known(path: Path = KNOWN) -> dict[str, str]:
+    """The sha256 of each answer's code by model key."""
+    lines = (line.split() for line in path.read_text(encoding="ascii").splitlines())
+    return {name.partition("/")[0]: digest for digest, name in lines}
+
+
+def check_known(answers: dict[str, Answer]) -> None:
+    """UsageFault when code is not what was looked at: it is not written where it would be run."""
+    for answer in answers.values():
+        wanted = known().get(answer.model_key)
+        if answer.sha256 != wanted:
+            raise UsageFault(
+                f"the code of {answer.model_key} has sha256 {answer.sha256}, expected {wanted}: not the answer that "
+                f"{KNOWN.name} knows, so it is not unpacked; look at it first, or name another folder with --into"
+            )
+
+
 def choose(answers: dict[str, Answer], key: str) -> Answer:
     """The answer of one model; UsageFault names the known ones."""
     if key not in answers:
@@ -141,7 +162,7 @@ def choose(answers: dict[str, Answer], key: str) -> Answer:
     return answers[key]
 
 
-def _answer(key: str, name: str, rank: int, response: str) -> Answer:
+def _answer(key: str, name: str, rank: int, score: float, response: str) -> Answer:
     if not _KEY.fullmatch(key):
         raise ValueError(f"model_key {key!r} is not of the form {_KEY.pattern}")
     blocks = [found for found in _FENCE.finditer(response) if found["info"].strip().lower() == "python"]
@@ -154,6 +175,7 @@ def _answer(key: str, name: str, rank: int, response: str) -> Answer:
         model_key=key,
         model_name=name,
         rank=rank,
+        score=score,
         code=block["code"],
         first_line=first_line,
         last_line=first_line + len(block["code"].removesuffix("\n").split("\n")) - 1,
@@ -183,6 +205,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         answers = load_results(options.results)
+        if options.into == DEFAULT_SCRATCH:  # where servers.yaml takes it from
+            check_known(answers)
         for key in options.keys or answers:
             answer = choose(answers, key)
             print(f"{answer.rank:2}  {unpack(answer, options.into)}  {answer.verdict}")

@@ -54,6 +54,9 @@ def reference_page(version: str, subprotocol: str, endpoint: str) -> str:
                 for row in CLOSES.values()
             ),
         ),
+        "The reason of a close that the server begins with a code from 4000 on is the name of the code, followed, "
+        "where the wait is known, by `; retry_after_ms=` and milliseconds: `flood; retry_after_ms=30000`. That of a "
+        "code of RFC 6455 is the same or empty.",
         "A code that is not listed carries the advice of its block, one outside the blocks that of 1011.",
         _table(
             ("block", "advice"),
@@ -68,6 +71,8 @@ def reference_page(version: str, subprotocol: str, endpoint: str) -> str:
         "## Requirements",
         _counts(),
         table("requirements")["note"],
+        "Sentences name the parts of this page by number: section 3 is the messages from the server, 4 the error "
+        "codes, 5 the close codes, 7 the limits.",
         *_groups(),
         "## Capabilities",
         "What a target must offer for a requirement to apply to it.",

@@ -5,7 +5,8 @@ of wanted settings: limits by their names, and
 
 * ``heartbeat``: {"interval_ms", "timeout_ms"}; ``drain_ms``; ``compression``: true or false;
 * ``per_address``: as in welcome, and then it holds for loopback, too;
-* ``store``: "sqlite" keeps the rooms in the folder, "memory" (the default) nowhere;
+* ``store``: "sqlite" keeps the rooms in the folder, "memory" (the default) nowhere; with ``ROOMPROOF_REDIS``, the
+  address of a Redis, both mean that one, with keys of this state folder's own;
 * ``jwt``: false for no tokens. By default there is a key in the folder, made when it is missing.
 
 The first line of output names, as JSON, those that this server cannot set. ``hook token`` reads claims as JSON on
@@ -36,6 +37,7 @@ from roomproof_server import __version__
 if TYPE_CHECKING:
     from roomproof_protocol import Heartbeat
     from roomproof_server.engine.base import Engine
+    from roomproof_server.engine.cluster.address import RedisStore
     from roomproof_server.settings import Settings
 
 AUDIENCE = "roomproof"
@@ -73,8 +75,22 @@ def wanted(asked: Mapping[str, Any], state: str | None = None) -> tuple[Settings
             cannot.append(name)
     if jwt and state is not None:
         others["jwt"] = JwtSettings(key=_key(Path(state)), audience=AUDIENCE)
+    if redis := os.environ.get("ROOMPROOF_REDIS"):
+        others["store"] = _redis(redis, state)
+        cannot += ["store"] if asked.get("store") == "memory" else []
     made = Limits.from_mapping(limits)
     return Settings(limits=made, loopback_limits=made.per_address is not None, **others), cannot
+
+
+def _redis(address: str, state: str | None) -> RedisStore:
+    """The Redis with keys of their own for each state folder: nodes with the same one are one service."""
+    from dataclasses import replace
+    from hashlib import sha256
+
+    from roomproof_server.engine.cluster.address import parse_redis
+
+    store = parse_redis(address)
+    return replace(store, prefix=f"{store.prefix}{sha256(os.path.realpath(state or '.').encode()).hexdigest()[:12]}:")
 
 
 def token(claims: Mapping[str, Any], state: Path, now: float) -> str:

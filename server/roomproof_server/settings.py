@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from roomproof_protocol import DEFAULTS, Heartbeat, Limits
+from roomproof_server.engine.cluster.address import RedisStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Settings:
     guests: bool = True
     jwt: JwtSettings | None = None
     drain_ms: int = 10_000  # over which a graceful stop sends the clients away (DISC-5)
-    store: Path | None = None  # the file that keeps the rooms; None keeps them in memory
+    store: Path | RedisStore | None = None  # the file or Redis that keeps the rooms; None keeps them in memory
     certificate: Path | None = None  # with its key: serve TLS
     key: Path | None = None
     unix: Path | None = None  # listen there, too

@@ -5,21 +5,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn, TypeVar
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from roomproof_protocol import DEFAULTS, ENDPOINT, SUBPROTOCOL, Heartbeat, Limits, check_message
 from roomproof_server.engine.base import Guest, Joined, Member, Present, Stored
+from roomproof_server.engine.cluster.address import parse_redis
+from roomproof_server.engine.cluster.engine import RedisEngine
 from roomproof_server.engine.memory import MemoryEngine
 from roomproof_server.engine.sqlite import SqliteEngine
 from roomproof_server.hub import Hub
@@ -29,6 +32,9 @@ from roomproof_server.rules.session import Session
 from roomproof_server.rules.stream import Entry, Tail
 from roomproof_server.settings import Settings
 from roomproof_server.shell.server import Server, monotonic_ms, wall_ms
+from tools.support.redis_server import Missing, RedisServer
+
+T = TypeVar("T")
 
 
 class Clock:
@@ -303,11 +309,12 @@ class Ear:
 class Bench:
     """An engine with plain calls: each waits for its one answer."""
 
-    def __init__(self, store: str, limits: Limits, folder: Path) -> None:
+    def __init__(self, store: str, limits: Limits, folder: Path, redis: RedisServer | None = None) -> None:
         self.ms = 50_000.0
         self.wall_ms = 1_700_000_000_000
         self.path = folder / "rooms.db"
-        self._store, self._limits = store, limits
+        self._store, self._limits, self._redis = store, limits, redis
+        self._loop = asyncio.new_event_loop() if redis else None
         self.start()
 
     def start(self) -> None:
@@ -316,8 +323,25 @@ class Bench:
         self.ears: dict[str, Ear] = {}
         if self._store == "memory":
             self.engine: Any = MemoryEngine(self._limits, now=self.now, wall=self.wall)
+        elif self._redis is not None:
+            self.engine = self._run(self._redis_engine())
         else:
             self.engine = SqliteEngine(self._limits, self.path, now=self.now, wall=self.wall, post=self.posts.put)
+
+    async def _redis_engine(self) -> RedisEngine:
+        assert self._redis is not None
+        self._redis.set_clock(self.wall_ms)
+        return RedisEngine(self._limits, parse_redis(f"{self._redis.url}?prefix={id(self)}:"), now=self.now)
+
+    def _run(self, step: Coroutine[Any, Any, T]) -> T:
+        assert self._loop is not None
+        return self._loop.run_until_complete(asyncio.wait_for(step, 10))
+
+    def close(self) -> None:
+        self.engine.close()
+        if self._loop is not None:
+            self._run(asyncio.sleep(0.01))
+            self._loop.close()
 
     def restart(self, *, after: int = 0, limits: Limits | None = None) -> None:
         """Another process goes on with the file, ``after`` ms of the wall clock later."""
@@ -351,8 +375,19 @@ class Bench:
 
     def settle(self) -> None:
         """Let the engine do all it has to do."""
+        if self._redis is not None:
+            self._run(self._quiet())
+            return
         while getattr(self.engine, "busy", False):
             self.posts.get(timeout=10)()
+
+    async def _quiet(self) -> None:
+        """Until nothing is owed, and the canary was heard: what was published before it was, too."""
+        while self.engine.busy:
+            await asyncio.sleep(0.001)
+        self.engine.sing()
+        while self.engine.busy:
+            await asyncio.sleep(0.001)
 
     def ask(self, operation: Callable[..., None], *args: Any, **kwargs: Any) -> list[Any]:
         """Begin an operation; its answer will be in the list."""
@@ -422,28 +457,59 @@ class Bench:
         return guest
 
     def passes(self, ms: int) -> None:
+        if self._redis is not None:
+            self.settle()
+            self._redis.set_clock(self.wall_ms + ms)
         self.ms += ms
         self.wall_ms += ms
         self.engine.sweep()
         self.settle()
 
     def heard(self, room: str = "lobby") -> list[Any]:
+        self.settle()
         ear = self.ears[room]
         heard, ear.heard = ear.heard, []
         return heard
 
 
+@pytest.fixture(scope="session")
+def frozen_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], RedisServer]]:
+    """Gives a real redis-server whose clock stands still, one for all tests of a run that ask for it."""
+    running: list[RedisServer] = []
+
+    def give() -> RedisServer:
+        if not running:
+            try:
+                server = RedisServer(tmp_path_factory.mktemp("redis"), frozen=True)
+            except Missing as missing:
+                _cannot(f"Debian package {missing} is not installed")
+            server.set_clock(1_700_000_000_000)
+            running.append(server.start())
+        return running[0]
+
+    yield give
+    for server in running:
+        server.stop()
+
+
+def _cannot(reason: str) -> NoReturn:
+    """The test cannot be run here; where everything has to be there that is a fault."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 @pytest.fixture
-def make_bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
-    """Makes benches of a store, "memory" or "sqlite"; their engines end with the test."""
+def make_bench(tmp_path: Path, frozen_redis: Callable[[], RedisServer]) -> Iterator[Callable[..., Bench]]:
+    """Makes benches of a store, "memory", "sqlite" or "redis"; their engines end with the test."""
     made: list[Bench] = []
 
     def make(store: str = "sqlite", limits: Limits = DEFAULTS) -> Bench:
         folder = tmp_path / str(len(made))
         folder.mkdir()
-        made.append(Bench(store, limits, folder))
+        made.append(Bench(store, limits, folder, frozen_redis() if store == "redis" else None))
         return made[-1]
 
     yield make
     for bench in made:
-        bench.engine.close()
+        bench.close()

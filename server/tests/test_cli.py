@@ -102,7 +102,7 @@ def test_it_serves_says_where_and_ends_cleanly(start: Any, signum: signal.Signal
         (["--limit", "messages=1", "--limit", "messages.count=1"], "messages"),
         (["--heartbeat-interval", "0.5"], "from 1 to"),
         (["--port", "70000"], "65535"),
-        (["--store", "redis://x"], "memory"),
+        (["--store", "nats://x"], "memory"),
         (["--prot", "1"], "--port"),
     ],
 )

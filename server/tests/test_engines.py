@@ -15,7 +15,7 @@ from roomproof_server.rules.stream import Page
 LIMITS = Limits.from_mapping({"history": 10, "dedup_ms": 5000, "room_ttl_ms": 90_000, "guest_ttl_ms": 60_000})
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "redis"])
 def bench(request: pytest.FixtureRequest, make_bench: Any) -> Any:
     return make_bench(request.param, LIMITS)
 
@@ -128,6 +128,7 @@ def test_a_room_outlives_its_last_member_for_its_time_to_live(bench: Any) -> Non
         assert (tail.epoch, tail.head) == (epoch, 1)
     bench.passes(10 * LIMITS.room_ttl_ms)  # members keep it
     assert bench.tail().epoch == epoch
+    bench.exit("reader")  # who looked at the tail
     bench.exit("ann", last=True)
     bench.passes(LIMITS.room_ttl_ms)
     tail = bench.enter("ann").tail

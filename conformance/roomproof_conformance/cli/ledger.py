@@ -116,12 +116,12 @@ _TAGS = {
 }
 
 
-def check_dialect(file: str) -> int:
+def check_dialect(file: str, plugins: tuple[str, ...] = ()) -> int:
     """Say whether a dialect file is right, and what it claims."""
     from roomproof_conformance.dialects import DialectError, load
 
     try:
-        dialect = load(file)
+        dialect = load(file, plugins)
     except DialectError as error:
         for problem in error.problems:
             fail(problem, EXIT_USAGE)

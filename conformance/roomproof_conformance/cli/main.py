@@ -65,14 +65,62 @@ _DIALECT = click.option(
     default="native",
     metavar="FILE",
     show_default=True,
-    help="How the server speaks: a YAML file, or native.",
+    help="How the server speaks: a YAML file, or the name of one that comes with the kit.",
+)
+_PLUGIN = click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="NAME",
+    help="Allow a plug-in of dialects to run its code (repeatable).",
 )
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
+
+
+_SELECTION: tuple[Decorator, ...] = (
+    click.option(
+        "--only",
+        multiple=True,
+        metavar="GLOB",
+        help="Only these checks or requirements (HIST-2, RATE-*, MSG-2.echo).",
+    ),
+    click.option("--skip", multiple=True, metavar="GLOB", help="All but these."),
+    click.option(
+        "--without-long-waits",
+        "longest",
+        is_flag=False,
+        flag_value=15.0,
+        type=float,
+        metavar="[SECONDS]",
+        help="Leave out what must wait longer than this (15 s when no number is given).",
+    ),
+    click.option(
+        "--quick",
+        is_flag=True,
+        help="Only what takes a moment, in three seconds; the result says which requirements it leaves out.",
+    ),
+    click.option(
+        "--timeout-scale",
+        "scale",
+        type=click.FloatRange(0.1, 100),
+        default=1.0,
+        show_default=True,
+        help="Multiply the patience of the kit on a slow machine; bounds of the protocol stay.",
+    ),
+)
+
+
+def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say which checks are run, and with how much patience."""
+    for option in reversed(_SELECTION):
+        command = option(command)
+    return command
 
 
 @cli.command("run", epilog=EPILOG)
 @_URL
 @_DIALECT
+@_PLUGIN
 @click.option(
     "--hooks",
     metavar="FILE",
@@ -92,41 +140,13 @@ _AS_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
     metavar="NAME=VALUE",
     help="With --hooks: ask the server for a setting; the value is JSON or a word (store=sqlite).",
 )
-@click.option(
-    "--only",
-    multiple=True,
-    metavar="GLOB",
-    help="Only these checks or requirements (HIST-2, RATE-*, MSG-2.echo).",
-)
-@click.option("--skip", multiple=True, metavar="GLOB", help="All but these.")
+@_selection
 @click.option(
     "--jobs",
     type=click.IntRange(1, 500),
     default=40,
     show_default=True,
     help="Cases at work at the same time.",
-)
-@click.option(
-    "--without-long-waits",
-    "longest",
-    is_flag=False,
-    flag_value=15.0,
-    type=float,
-    metavar="[SECONDS]",
-    help="Leave out what must wait longer than this (15 s when no number is given).",
-)
-@click.option(
-    "--quick",
-    is_flag=True,
-    help="Only what takes no more than a moment, in three seconds; the result says which requirements it leaves out.",
-)
-@click.option(
-    "--timeout-scale",
-    "scale",
-    type=click.FloatRange(0.1, 100),
-    default=1.0,
-    show_default=True,
-    help="Multiply the patience of the kit on a slow machine; bounds of the protocol stay.",
 )
 @_file("--html", help="Write a report page.")
 @click.option(
@@ -254,6 +274,28 @@ def selftest_command(**options: Any) -> None:
     sys.exit(execute(**options))
 
 
+@cli.command("matrix", epilog=EPILOG)
+@click.argument("file", metavar="FILE")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    show_default="reports/NAME of the file",
+    help="Where matrix.html, .md and .json go, and a folder for each server: its report, transcripts and output.",
+)
+@click.option("--server", "servers", multiple=True, metavar="GLOB", help="Only these servers of the file.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Servers judged side by side.")
+@_selection
+def matrix_command(**options: Any) -> None:
+    """Judge several servers, started or at an address, and lay them side by side in one matrix.
+
+    FILE names the servers: how each is started, and how it speaks (docs/matrix.md).
+    """
+    from .matrix_command import execute
+
+    sys.exit(execute(**options))
+
+
 def _group(kind: str) -> click.Group:
     """The group of the commands for one kind of files."""
     return cli.group(kind, help=f"Work on {kind.removesuffix('s')} files.")(lambda: None)
@@ -261,11 +303,12 @@ def _group(kind: str) -> click.Group:
 
 @_group("dialect").command("check")
 @click.argument("file")
-def dialect_check(file: str) -> None:
+@_PLUGIN
+def dialect_check(file: str, plugins: tuple[str, ...]) -> None:
     """Check a dialect file and say what it claims."""
     from .ledger import check_dialect
 
-    sys.exit(check_dialect(file))
+    sys.exit(check_dialect(file, plugins))
 
 
 @_group("hooks").command("check")

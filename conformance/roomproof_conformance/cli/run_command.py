@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
-import signal
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +12,7 @@ import click
 from roomproof_conformance.dialects import DialectError, load
 from roomproof_conformance.hooks import HookError, Hooks
 from roomproof_conformance.hooks import load as load_hooks
+from roomproof_conformance.interruption import interruptible
 from roomproof_conformance.run import SHORT_TIMERS, Plan, Runner
 from roomproof_conformance.target import TargetError
 
@@ -39,27 +39,11 @@ def execute(**options: Any) -> int:
     try:
         with TerminalProgress(known=known) as progress:
             plan.progress = progress
-            asyncio.run(_interruptible(runner))
+            asyncio.run(interruptible(runner))
     except TargetError as error:
         return fail(str(error), EXIT_UNREACHABLE)
     known.mark(runner.result)
     return report(runner.result, options)
-
-
-async def _interruptible(runner: Runner) -> None:
-    """The run; Ctrl-C or SIGTERM ends it and keeps what was reached in `runner.result`."""
-    task = asyncio.create_task(runner.run())
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
-    try:
-        await task
-    except asyncio.CancelledError:  # cancelled before it could begin
-        runner.result.interrupted = True
-    finally:
-        await asyncio.shield(runner.stop_all())
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
 
 
 def make_plan(options: dict[str, Any]) -> Plan:
@@ -84,13 +68,14 @@ def make_plan(options: dict[str, Any]) -> Plan:
     words = ["roomproof", *([url] if url else []), *(["--hooks", hooks_name] if hooks_name else [])]
     if options["dialect"] != "native":
         words += ["--dialect", options["dialect"]]
+    words += [word for name in options["plugins"] for word in ("--plugin", name)]
     if options["timers"] == "short":
         words += ["--timers", "short"]
     words += [word for pair in options["wanted"] for word in ("--set", pair)]
     if options["scale"] != 1:
         words += ["--timeout-scale", f"{options['scale']:g}"]
     plan = Plan(
-        load(options["dialect"]),
+        load(options["dialect"], options["plugins"]),
         url,
         hooks,
         settings,

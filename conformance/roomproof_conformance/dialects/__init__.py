@@ -17,22 +17,26 @@ from .claims import (
     Rooms,
     Sizes,
 )
-from .codecs import Outgoing
+from .codecs import Codec, Outgoing
 from .compiling import load, parse
 from .dialect import ARGUMENTS, Dialect
 from .errors import BadPart, DialectError
 from .loading import built_in
 from .matching import Pattern, compile_pattern, explain, matches, show
+from .plugins import Handshake, Plugin, Refused
+from .requests import Request, Response
 from .session import Exchange, Session
 
 __all__ = [
     "ARGUMENTS",
     "BadPart",
     "Claims",
+    "Codec",
     "Connections",
     "Dialect",
     "DialectError",
     "Exchange",
+    "Handshake",
     "Heartbeat",
     "History",
     "Identity",
@@ -40,8 +44,12 @@ __all__ = [
     "Outcome",
     "Outgoing",
     "Pattern",
+    "Plugin",
     "Presence",
     "RateLimit",
+    "Refused",
+    "Request",
+    "Response",
     "Rooms",
     "Session",
     "Sizes",

@@ -24,6 +24,7 @@ class Rooms:
     many: bool = True  # one connection may be in several rooms at once
     max_joined: int | None = None
     non_member_send: Literal["error", "silent"] | None = None
+    join_first: bool = True  # the answer to a join comes before whatever else is of its room
     default: str | None = None
 
 
@@ -46,6 +47,7 @@ class History:
     bound: int | None = None
     order: Literal["oldest-first", "newest-first"] = "oldest-first"
     counts: Literal["messages", "all"] = "messages"  # all: join and leave lines count too
+    when_empty: Literal["kept", "forgotten"] = "kept"  # what becomes of it when the last member goes
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,13 @@ class RateLimit:
     allow: int | None = None
     per: float | None = None
     capacity: int | None = None
+    everywhere: bool = True  # False: only where the dialect's `setup` asked for it
 
     @property
     def burst(self) -> int | None:
-        """The most messages that pass at once after a silence."""
+        """The most messages that pass at once after a silence; None where bytes are counted."""
+        if self.model == "bytes-per-second":
+            return None
         return self.allow if self.model == "window" else self.capacity or self.allow
 
 
@@ -101,6 +106,7 @@ class Sizes:
 class Connections:
     per_address: int | None = None
     per_user: int | None = None
+    burst: int | None = None  # frames that one connection may write at once, and not many more after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +141,12 @@ class Claims:
     resume: bool = False
     native: bool = False  # it speaks roomproof.v1 itself, and so offers everything
     problems: tuple[str, ...] = ()
+
+    @property
+    def pace(self) -> RateLimit | None:
+        """The limit that every message has to keep within: one of messages, and not only on request."""
+        limit = self.rate_limit
+        return limit if limit is not None and limit.everywhere and limit.burst is not None else None
 
     def malformed_outcome(self, kind: str) -> Outcome | None:
         """What is promised for one kind of malformed message; None when nothing is."""
@@ -176,6 +188,7 @@ def compile_claims(raw: Mapping[str, Any], known: frozenset[str]) -> dict[str, A
         out[area] = {}
         for key, item in value.items():
             if key == "setup":
+                out[area]["everywhere"] = False
                 continue
             try:
                 out[area][key] = _compile(item, known, float in _KINDS[area][key])

@@ -17,9 +17,12 @@ from roomproof_protocol import capabilities
 
 from .claims import Claims, Sizes, resolve
 from .codecs import Codec, Outgoing
+from .credentials import Make
 from .errors import BadPart, DialectError
 from .filters import MISSING, Expression
 from .matching import Pattern
+from .plugins import Handshake
+from .requests import Ask
 from .templates import Template, Unresolved, Variables
 
 ARGUMENTS: Final[Mapping[str, frozenset[str]]] = {
@@ -33,9 +36,15 @@ ARGUMENTS: Final[Mapping[str, frozenset[str]]] = {
     "auth": frozenset({"token"}),
     "close": frozenset(),
     "rate_limit.setup": frozenset({"room"}),
+    "http": frozenset(),
 }
-"""What each action may be given; `id` and `nonce` may be given to any, in place of fresh ones."""
-ALWAYS: Final = frozenset({"nick", "room", "room_label", "id", "nonce", "host", "port"})
+"""What each action may be given; `id` and `nonce` may be given to any, in place of fresh ones. `http` is what comes
+before the connection."""
+ALWAYS: Final = frozenset(
+    {"nick", "room", "room_label", "id", "nonce", "number", "serial", "address", "host", "port", "time"}
+)
+"""Values that every template may use: the names of the client and its room, fresh ids (`number` is one for wires that
+count), the place of the client among all of the run with an address made from it, the server's, seconds since 1970."""
 TEXTS: Final = frozenset(
     {"room", "from", "name", "text", "id", "ref", "code", "reason", "epoch", "mid", "scope", "who"}
 )
@@ -49,10 +58,12 @@ _WHOLE: Final = Expression(".", ())
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Either a frame to send, or one to wait for."""
+    """A frame to send, or one to wait for, or a request over HTTP, or a handshake of a plug-in."""
 
     send: Template | None = None
     expect: Pattern | None = None
+    ask: Ask | None = None
+    script: Handshake | None = None
     fail: Pattern | None = None
     capture: tuple[tuple[str, Expression], ...] = ()
     timeout: float = DEFAULT_TIMEOUT
@@ -113,6 +124,21 @@ class Reaction:
 
 
 @dataclass(frozen=True, slots=True)
+class Envelope:
+    """How a name travels inside of the text, for servers without names on the wire."""
+
+    write: Template
+    read: re.Pattern[str]
+
+    def open(self, fields: dict[str, Any]) -> None:
+        """Replace the text of a message by what it holds; a text that is no envelope stays as it is."""
+        text = fields.get("text")
+        found = self.read.fullmatch(text) if isinstance(text, str) else None
+        if found is not None:
+            fields.update({name: value for name, value in found.groupdict().items() if value is not None})
+
+
+@dataclass(frozen=True, slots=True)
 class Dialect:
     """A chat server's way of speaking. Made by `compiling.load`; the same object serves any number of
     connections.
@@ -134,6 +160,10 @@ class Dialect:
     keepalive: tuple[float, tuple[Template, ...]] | None
     steps: Mapping[str, tuple[Step, ...]]
     description: str = ""
+    credentials: Mapping[str, Make] = field(default_factory=dict)
+    envelope: Envelope | None = None
+    cookies: Mapping[str, Template] = field(default_factory=dict)
+    samples: Mapping[str, str] = field(default_factory=dict)  # of malformed messages, by the claim's name
     _target: Template = field(default_factory=lambda: Template(""))
     _headers: Mapping[str, Template] = field(default_factory=dict)
     _claims: Mapping[str, Any] = field(default_factory=dict)
@@ -151,7 +181,8 @@ class Dialect:
     def accepts(self, action: str, argument: str) -> bool:
         """Whether an argument of an action makes a difference on the wire."""
         names = {argument, "room_label"} if argument == "room" else {argument}
-        return any(step.send and names & step.send.names for step in self.steps.get(action, ()))
+        steps = self.steps.get(action, ())
+        return any(names & part.names for step in steps for part in (step.send, step.ask) if part)
 
     @property
     def room_in_url(self) -> bool:
@@ -178,8 +209,8 @@ class Dialect:
             "json": self.codec.name.startswith("json"),
             "rooms": claims.rooms.isolated,
             "multi_room": claims.rooms.many and self.rooms_per_connection == "many",
-            "join_request": any(step.send for step in join),
-            "join_ack": any(step.expect for step in join),
+            "join_request": any(step.send or step.ask for step in join),
+            "join_ack": any(step.expect or step.ask for step in join),
             "leave": self.offers("leave"),
             "ack": any(rule.kind == "ack" for rule in self.rules),
             "identity": self._reads("message", "from"),
@@ -259,10 +290,12 @@ class Dialect:
         return None
 
     def outgoing(self, template: Template, variables: Variables) -> Outgoing:
-        """A frame to write. Raises Unresolved."""
+        """A frame to write. Raises Unresolved, and ValueError when the wire cannot carry its values."""
         value = template.render(variables)
-        text = value if isinstance(value, str) else self.codec.encode({} if value is MISSING else value)
-        return Outgoing(text.encode("utf-8", "surrogatepass") if self.binary else text, self.binary)
+        payload = value if isinstance(value, str) else self.codec.encode({} if value is MISSING else value)
+        if isinstance(payload, str) and self.binary:
+            payload = payload.encode("utf-8", "surrogatepass")
+        return Outgoing(payload, isinstance(payload, bytes))
 
 
 def authority(url: str) -> dict[str, Any]:

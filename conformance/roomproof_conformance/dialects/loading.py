@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     import yaml
 
 _PACKAGE = "roomproof_conformance.dialects"
-_PLANNED = ("http", "credentials", "text_envelope")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 
@@ -178,9 +178,7 @@ def _in_words(error: jsonschema.ValidationError) -> Iterator[tuple[Place, str]]:
         case "additionalProperties":
             known = list(rule.get("properties", {}))
             for key in [key for key in value if key not in known]:
-                later = f"{key!r} is not part of this version"
-                unknown = f"unknown key {key!r}{did_you_mean(key, known)}"
-                yield (*place, key), later if not place and key in _PLANNED else unknown
+                yield (*place, key), f"unknown key {key!r}{did_you_mean(key, known)}"
         case "required":
             missing = [key for key in limit if key not in value]
             if error.message.startswith(repr(missing[0])):  # one error per missing member
@@ -215,14 +213,18 @@ def _near(value: object, known: list[str]) -> str:
 
 def built_in() -> list[str]:
     """Names of the dialects that come with the kit."""
-    return sorted(entry.name[:-5] for entry in files(_PACKAGE).iterdir() if entry.name.endswith(".yaml"))
+    return sorted(entry.name[:-5] for entry in _shipped().iterdir() if entry.name.endswith(".yaml"))
+
+
+def _shipped() -> Traversable:
+    return files(_PACKAGE).joinpath("shipped")
 
 
 def find(path_or_name: str | Path) -> tuple[str, str]:
     """The text of a dialect and the label that its errors carry. Raises DialectError."""
     name = str(path_or_name)
     if name in built_in():
-        return files(_PACKAGE).joinpath(f"{name}.yaml").read_text("utf-8"), f"{name}.yaml"
+        return _shipped().joinpath(f"{name}.yaml").read_text("utf-8"), f"{name}.yaml"
     try:
         return Path(name).read_text("utf-8"), name
     except FileNotFoundError:

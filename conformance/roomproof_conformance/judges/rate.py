@@ -251,3 +251,33 @@ class Paced(_Rate):
         if outcome == "broken" and self.noise > self.per / 4:
             outcome = "unclear"
         return Finding(outcome, expected, seen, self._evidence(admitted[-3:] + attempts[-3:]))
+
+
+@dataclass
+class Late(Judge):
+    """The message `text` reaches `conn` at least `least` seconds after record `after`: it was held back."""
+
+    conn: str
+    text: str
+    after: int
+    least: float
+    _start: float = field(default=0.0, init=False)
+    _came: Record | None = field(default=None, init=False)
+
+    def step(self, record: Record) -> None:
+        if record.index == self.after:
+            self._start = record.t
+        elif record.kind == "event" and record.conn == self.conn and self._came is None:
+            event = record.event
+            self._came = record if event.kind == "message" and event.text == self.text else None
+
+    def settled(self) -> bool:
+        return self._came is not None
+
+    def end(self) -> Finding:
+        expected = f"the last message no earlier than {self.least:.2f} s after the first was written"
+        if self._came is None:
+            return Finding("unclear", expected, "it did not come")
+        took = self._came.t - self._start
+        outcome: Outcome = "holds" if took >= self.least - GRAIN else "broken"
+        return Finding(outcome, expected, f"it came after {took:.2f} s", (self.after, self._came.index))

@@ -28,6 +28,13 @@ def add(parser: pytest.Parser) -> None:
         "--dialect", metavar="FILE", default="native", help="how the server speaks: a YAML file, or native (default)"
     )
     group.addoption(
+        "--plugin",
+        dest="dialect_plugins",
+        action="append",
+        metavar="NAME",
+        help="allow a plug-in of dialects to run its code",
+    )
+    group.addoption(
         "--hooks",
         metavar="FILE",
         help="commands that start and stop the server, instead of --target; `reference` ships",
@@ -90,6 +97,7 @@ def plan_from(config: pytest.Config) -> tuple[Plan, KnownChecks]:
     names = ("dialect", "hooks", "timers", "jobs", "quick", "longest", "scale", "known_failing", "known_flaky")
     options = {name: config.getoption(name) for name in names}
     options |= {"url": target, "wanted": tuple(config.getoption("wanted") or ()), "only": (), "skip": ()}
+    options["plugins"] = tuple(config.getoption("dialect_plugins") or ())
     try:
         return make_plan(options), known_failures(options)
     except (DialectError, HookError, ValueError) as error:

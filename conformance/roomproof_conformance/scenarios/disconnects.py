@@ -279,9 +279,16 @@ async def others_go_on(case: Case) -> None:
     listener, talker = await case.members(room, 2)
     frozen = stalled.freeze()
     case.stated(Prompt(listener.name, [room], after=frozen.index), "the others hear each message at once")
-    limit, size = case.claims.rate_limit, text_size(case.claims)
+    limit, size = case.claims.pace, text_size(case.claims)
     each = limit.burst if limit is not None and limit.burst else 60
-    newcomers = limit is not None and limit.scope in ("user", "connection")
+    bytes_limit = case.claims.rate_limit if "slowed_bytes" in case.target.capabilities else None
+    if bytes_limit is not None:  # half of what passes at once, for what stands around the text
+        each = max(1, (bytes_limit.capacity or bytes_limit.allow or size) // (2 * size))
+    frames = case.claims.connections.burst
+    each = min(each, frames - 10) if frames else each  # who comes in says a few things before
+    newcomers = (
+        frames is not None or bytes_limit is not None or (limit is not None and limit.scope in ("user", "connection"))
+    )
     begin, addressed = case.watch.now(), 0
     while addressed < KERNEL // 2 and case.watch.now() < begin + 4.0:
         if newcomers:

@@ -25,17 +25,28 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Draft:
-    """A valid send as a tree. `at` is where the text stands, `kinds` are the members that name the operation."""
+    """A valid send as a tree. `at` is where the text stands, `kinds` are the members that name the operation.
+
+    Where the wire is not JSON it is `line`, the send as it is written; it can be cut and its text replaced, no more.
+    """
 
     tree: Any
     text: str
     at: Path
     kinds: tuple[Path, ...]
+    line: str | None = None
+    unknown: str | None = None  # as the dialect writes an operation that does not exist
 
     @classmethod
     def of(cls, case: Case, client: Client, room: str) -> Draft:
-        """Raises ValueError when the dialect's send is not JSON, or holds the text inside of something else."""
+        """Raises ValueError when a JSON send holds the text inside of something else, or any other does not hold it."""
         text = case.text("bad")
+        dialect = client.session.dialect
+        if not dialect.codec.name.startswith("json"):
+            line = client.rendered("send", room=room, text=text)
+            if text not in line:
+                raise ValueError(f"the dialect's send does not hold the text as it stands: {line}")
+            return cls(None, text, (), (), line, dialect.samples.get("unknown_type"))
         tree = json.loads(client.rendered("send", room=room, text=text))
         other = json.loads(client.rendered("send", room=room, text=case.text("other")))
         leaves, others = dict(_leaves(tree)), dict(_leaves(other))
@@ -48,7 +59,7 @@ class Draft:
 
     @property
     def valid(self) -> str:
-        return _json(self.tree)
+        return _json(self.tree) if self.line is None else self.line
 
     @property
     def octets(self) -> bytes:
@@ -56,6 +67,8 @@ class Draft:
 
     def with_text(self, token: str) -> str:
         """`token` (which need not be JSON) in place of the text."""
+        if self.line is not None:
+            return self.line.replace(self.text, token[1:-1])
         return _json(_put(self.tree, self.at, _HOLE)).replace(_json(_HOLE), token)
 
     def with_extra(self, token: str) -> str:
@@ -74,6 +87,8 @@ class Draft:
 
     def of_kind(self, name: Any) -> str:
         """An operation that no server knows; `name` need not be a string."""
+        if self.unknown is not None:
+            return self.unknown
         tree = self.tree if self.kinds else {"type": name, "action": name}
         for path in self.kinds:
             tree = _put(tree, path, name)

@@ -22,6 +22,8 @@ MALFORMED = ["invalid_json", "invalid_message"]
 
 def _bad_frames(case: Case, draft: Draft) -> dict[str, str]:
     """Frames for which the target promises an error, by the claim's name."""
+    if draft.line is not None:
+        return {"unknown_type": draft.of_kind("frobnicate")}
     frames = {
         "not_json": "not json",
         "not_object": "7",
@@ -33,7 +35,7 @@ def _bad_frames(case: Case, draft: Draft) -> dict[str, str]:
     return {name: frame for name, frame in frames.items() if (p := promised[name]) is not None and p.kind == "error"}
 
 
-@scenario("ERR-10.after-each", needs="json", conns=3, hostile=True, waits=lambda claims: 3.0)
+@scenario("ERR-10.after-each", needs="unknown_operation", conns=3, hostile=True, waits=lambda claims: 3.0)
 async def after_each_error(case: Case) -> None:
     """After an error that left the connection open the next request succeeds, after each kind of error."""
     room = case.room()
@@ -44,14 +46,12 @@ async def after_each_error(case: Case) -> None:
         sent = culprit.raw_text(frame)
         told = Arrives(culprit.name, {"kind": "error"}, sent.index, at_least=True)
         await case.given(told, f"{name} is answered by an error", wait=case.patience / 5)
-        await case.wait(
-            (case.claims.rate_limit.per or 0) / 2 if case.claims.rate_limit else 0, "bad frames may count as messages"
-        )
+        await case.wait((case.claims.pace.per or 0) / 2 if case.claims.pace else 0, "bad frames may count as messages")
         if not await heard(case, culprit, room, witness, check="ERR-10.after-each"):
             break
 
 
-@scenario("ERR-11.bystanders", needs="json", conns=5, hostile=True)
+@scenario("ERR-11.bystanders", needs="unknown_operation", conns=5, hostile=True)
 async def only_the_cause(case: Case) -> None:
     """Errors reach only the connection that caused them: no other member, and nobody elsewhere."""
     room, other = case.room(), case.room()

@@ -37,7 +37,7 @@ ROUND_TRIP = 0.004
 
 def time_for(claims: Claims, messages: int) -> float:
     """Seconds that `messages` take: more where many senders are no help against the rate limit."""
-    limit = claims.rate_limit
+    limit = claims.pace
     if limit is None or limit.scope in ("user", "connection") or not limit.allow or not limit.per:
         return messages * ROUND_TRIP
     return max(messages * ROUND_TRIP, messages / limit.allow * limit.per)
@@ -325,7 +325,7 @@ async def not_joined(case: Case) -> None:
     await case.must(Page(again.index, ok=True, texts=texts, numbered=False, ordered=False), "and a member is told")
 
 
-@scenario("HIST-11.all-left", needs="history leave", waits=lambda claims: 2.0)
+@scenario("HIST-11.all-left", needs="history leave outlives_members", waits=lambda claims: 2.0)
 async def all_left(case: Case) -> None:
     """When the last member has left, the room keeps its messages."""
     room = case.room()
@@ -337,7 +337,7 @@ async def all_left(case: Case) -> None:
     await case.must(Replayed(room, texts, ["text"]), "the messages are still there")
 
 
-@scenario("HIST-11.all-gone", needs="history", waits=lambda claims: 2.0)
+@scenario("HIST-11.all-gone", needs="history outlives_members", waits=lambda claims: 2.0)
 async def all_gone(case: Case) -> None:
     """When the last member has disconnected, the room keeps its messages."""
     room = case.room()

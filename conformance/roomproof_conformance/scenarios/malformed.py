@@ -1,7 +1,8 @@
 """Malformed messages: what became of the sender's connection, of the others, of newcomers, of the server.
 
-For every server with a JSON dialect. Each kind is a valid send, spoilt in one way. What must follow is what the
-target promises for the kind; where it promises nothing, what the requirement says.
+Most kinds are for JSON alone; a binary frame, the faults of framing and the size are for every server, an operation
+that does not exist for those whose dialect writes one. Each kind is a valid send, spoilt in one way. What must follow
+is what the target promises for the kind; where it promises nothing, what the requirement says.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Kind:
     allowed: tuple[str, ...] = ("error",)
     tolerated: tuple[str, ...] = ()
     should: tuple[str, ...] = ()
+    needs: str = "json"
 
     @property
     def ids(self) -> tuple[str, str]:
@@ -129,6 +131,7 @@ NOT_A_REQUEST = [
         "ERR-6",
         text(lambda d: d.of_kind("frobnicate")),
         "unknown_type",
+        needs="unknown_operation",
     ),
     Kind(
         "unhashable-type",
@@ -151,10 +154,16 @@ NOT_A_REQUEST = [
         "ERR-7",
         frame(2, lambda d: d.octets),
         "binary",
+        needs="text_frames",
         tolerated=("accept",),  # many a server does not care; it must only be sure that it meant to
     ),
     Kind(
-        "binary-garbage", "A binary frame with garbage", "ERR-7", frame(2, lambda d: b"\x00\xff\xfe\x80\x01"), "binary"
+        "binary-garbage",
+        "A binary frame with garbage",
+        "ERR-7",
+        frame(2, lambda d: b"\x00\xff\xfe\x80\x01"),
+        "binary",
+        needs="text_frames",
     ),
 ]
 
@@ -244,7 +253,7 @@ async def _spoil(case: Case, kind: Kind) -> None:
 
 async def _within_the_rate(case: Case, sent: int) -> None:
     """Bad frames count as messages on some servers: the next one must not be refused for that."""
-    limit = case.claims.rate_limit
+    limit = case.claims.pace
     if limit is not None and limit.allow and sent > limit.allow and limit.per:
         await case.wait(limit.per, "bad frames may count as messages")
 
@@ -255,13 +264,13 @@ def _register(kind: Kind) -> None:
 
     titles = dict(zip(kind.ids, kind.titles, strict=True))
     run.__doc__ = kind.titles[0]
-    scenario(*kind.ids, needs="json", conns=5, hostile=True, titles=titles)(run)
+    scenario(*kind.ids, needs=kind.needs, conns=5, hostile=True, titles=titles)(run)
 
 
 def _ending(kind: Kind) -> Kind:
     """It ends the connection, and should do so with the code that RFC 6455 names (ERR-9)."""
     code = "close 1007" if kind.claim == "bad_utf8" else "close 1002"
-    return replace(kind, allowed=ENDS, should=(code,))
+    return replace(kind, allowed=ENDS, should=(code,), needs="text_frames")
 
 
 for _kind in [*NOT_JSON, *NOT_A_REQUEST, *ODD, *map(_ending, FRAMING)]:
@@ -271,7 +280,7 @@ for _kind in [*NOT_JSON, *NOT_A_REQUEST, *ODD, *map(_ending, FRAMING)]:
 @scenario(
     "ERR-8.oversize",
     "ERR-14.oversize",
-    needs="json",
+    needs="text_frames",
     conns=5,
     hostile=True,
     titles={"ERR-14.oversize": "A message over the size limit harms nobody else: members, newcomers, history, server."},

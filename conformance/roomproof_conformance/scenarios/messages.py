@@ -20,7 +20,7 @@ watch("MSG-8.everywhere")(TimesRise)
 
 def burst(case: Case, wanted: int) -> int:
     """How many messages one user may send at once: what the target claims, at most `wanted`."""
-    limit = case.claims.rate_limit
+    limit = case.claims.pace
     return wanted if limit is None or limit.burst is None else max(1, min(wanted, limit.burst))
 
 

@@ -6,11 +6,13 @@ claims is what it is held to; a target whose users are connections is judged by 
 
 from __future__ import annotations
 
-from roomproof_conformance.actors import Op
+from roomproof_conformance.actors import Client, Op
 from roomproof_conformance.case import Case
 from roomproof_conformance.checks import scenario
 from roomproof_conformance.dialects import Claims, RateLimit
-from roomproof_conformance.judges import AtMost, BurstRefused, Ends, MustAdmit, Opens, Paced
+from roomproof_conformance.judges import AtMost, BurstRefused, Ends, MustAdmit, Opens, Paced, Replied
+from roomproof_conformance.judges.rate import Late
+from roomproof_conformance.judges.replay import Claimed
 
 TRY_EVERY = 0.05
 """Seconds between attempts of the sustained probe (section 6)."""
@@ -158,6 +160,85 @@ async def reconnect(case: Case) -> None:
     third = await case.member(room, user="twin")
     ops += [third.send(room), second.send(room)]
     await case.must(BurstRefused(*numbers(case, ops)), "the new connection is refused inside the old window")
+
+
+async def limited(case: Case) -> tuple[Client, Client, str]:
+    """A speaker and a witness in a room where the limit holds; who came first asked for it where one must ask."""
+    room = case.room()
+    witness, speaker = await case.members(room, 2)
+    if witness.offers("rate_limit.setup"):
+        await case.given(Replied(witness.begin("rate_limit.setup", room=room).index, ok=True), "the limit can be set")
+        await case.wait(0.3, "it takes effect")
+    return speaker, witness, room
+
+
+@scenario(
+    "RATE-1.by-effect",
+    "RATE-2.by-effect",
+    needs="rate_limit counted_limit other_effect",
+    conns=3,
+    waits=window,
+    titles={"RATE-2.by-effect": "As many messages at once as are allowed all reach the others."},
+)
+async def by_effect(case: Case) -> None:
+    """One message more than allowed has the effect that is promised: late or lost, its sender thrown out or gone."""
+    limit = limit_of(case)
+    count = limit.burst or 0
+    speaker, witness, room = await limited(case)
+    begin = case.mark("a burst begins")
+    ops = [speaker.send(room) for _ in range(count + 1)]
+    allowed = [op.text for op in ops[:count]]
+    await case.in_order(witness, room, allowed, after=begin, check="RATE-2.by-effect", go_on=True)
+    if limit.effect == "delay":
+        await case.delivered(ops[-1], [witness])
+    elif limit.effect == "kicked":
+        await case.told(speaker, {"kind": "kicked", "room": room}, after=begin, says="the sender is thrown out")
+    elif limit.effect == "disconnect":
+        await case.ended(speaker, after=begin, says="the sender is disconnected")
+    if limit.effect != "delay":
+        fence = await case.say(await case.member(room), room)
+        await case.delivered(fence, [witness], role="given")
+        lost = {"kind": "message", "text": ops[-1].text}
+        case.never(witness, lost, fence=fence, after=begin, says="what is over the limit is lost")
+    await case.must(AtMost(*numbers(case, ops)), "no more than allowed come through at once", wait=0)
+
+
+BYTES_TEXT = 500
+"""Characters of each message of the burst that is slowed down."""
+
+
+SECONDS_OVER = 3.0
+"""Seconds of the claimed rate by which that burst is larger than what passes at once."""
+
+
+def slowed(claims: Claims) -> float:
+    """Seconds that the burst of `bytes_come_late` takes at the claimed rate."""
+    return SECONDS_OVER if claims.rate_limit and claims.rate_limit.allow and claims.rate_limit.per else 0.0
+
+
+@scenario(
+    "RATE-1.bytes",
+    "RATE-2.nothing-lost",
+    needs="rate_limit slowed_bytes",
+    conns=2,
+    waits=slowed,
+    titles={"RATE-2.nothing-lost": "However many bytes come at once, every message arrives, in order."},
+)
+async def bytes_come_late(case: Case) -> None:
+    """Of more bytes than are allowed at once the last come as late as the claimed rate makes them, and no earlier."""
+    limit = limit_of(case)
+    rate = (limit.allow or 0) / (limit.per or 1.0)
+    speaker, witness, room = await limited(case)
+    whole = (limit.capacity or 0) + SECONDS_OVER * rate if rate else 20 * BYTES_TEXT
+    texts = [case.text().ljust(BYTES_TEXT, "x") for _ in range(int(whole // BYTES_TEXT) + 1)]
+    begin = case.mark("more than is allowed at once")
+    for text in texts:
+        speaker.send(room, text)
+    patience = case.patience + 3 * SECONDS_OVER
+    await case.in_order(witness, room, texts, after=begin, check="RATE-2.nothing-lost", go_on=True, wait=patience)
+    await case.given(Claimed("rate_limit.allow", limit.allow), "the target says how many bytes", wait=0)
+    late = Late(witness.name, texts[-1], begin.index, (len(texts) * BYTES_TEXT - (limit.capacity or 0)) / rate)
+    await case.must(late, "the last message comes no earlier than the rate allows", wait=0)
 
 
 WAITS = 3

@@ -69,7 +69,7 @@ def _register(group: Group) -> None:
 
     own, others = kind.ids
     run.__doc__ = f"{group.what} ends the connection, in each of {len(group.cases)} variants."
-    scenario(own, others, needs="json", conns=5, hostile=True, titles={others: kind.titles[1]})(run)
+    scenario(own, others, needs="text_frames", conns=5, hostile=True, titles={others: kind.titles[1]})(run)
 
 
 for _one in GROUPS:
@@ -93,7 +93,7 @@ async def length_alone(case: Case) -> None:
 @scenario(
     "MSG-2.in-fragments",
     "BEAT-2.between-fragments",
-    needs="json",
+    needs="text_frames",
     conns=3,
     titles={
         "BEAT-2.between-fragments": "A Ping between the fragments of a message is answered before the message ends."

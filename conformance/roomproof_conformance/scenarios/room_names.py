@@ -11,7 +11,7 @@ from roomproof_conformance.judges import InTurn, JoinedFirst
 from .native import ask, error, pong, replied, series
 from .rate import window
 
-watch("ROOM-4.every-room")(JoinedFirst)
+watch("ROOM-4.every-room", needs="join_first")(JoinedFirst)
 
 
 def _odd_names(room: str) -> dict[str, str]:
@@ -104,7 +104,7 @@ async def room_limit(case: Case) -> None:
     await case.answered(client.join(case.room()), says="leaving one makes place for another")
 
 
-@scenario("ROOM-4.busy-room", conns=8, waits=window)
+@scenario("ROOM-4.busy-room", needs="join_first", conns=8, waits=window)
 async def busy_room(case: Case) -> None:
     """In a room where others talk and come at the same time, `joined` comes before anything else of the room."""
     room = case.room()

@@ -6,7 +6,7 @@ from roomproof_conformance.actors import Client
 from roomproof_conformance.case import Case
 from roomproof_conformance.checks import scenario
 from roomproof_conformance.judges import Arrives
-from roomproof_conformance.judges.replay import Claimed, Page
+from roomproof_conformance.judges.replay import Page
 
 from .history import time_for
 from .messages import burst, hearers
@@ -86,14 +86,12 @@ async def unchanged(case: Case) -> None:
             await case.must(Arrives(client.name, here), says, check=f"MSG-2.{kind}", go_on=True)
 
 
-@scenario("MSG-2.long", needs="rooms", conns=2)
+@scenario("MSG-2.long", needs="rooms text_size", conns=2)
 async def long_text(case: Case) -> None:
     """A text of two thousand characters, or of as many as the target allows, arrives whole."""
-    sizes = case.claims.sizes
-    await case.given(Claimed("sizes.text_bytes", sizes.text_bytes), "the target says how long a text may be", wait=0)
     room = case.room()
     speaker, listener = await case.members(room, 2)
-    text = case.text().ljust(min(2000, sizes.text_bytes or 0), "x")
+    text = case.text().ljust(min(2000, case.claims.sizes.text_bytes or 0), "x")
     await case.delivered(await case.say(speaker, room, text), hearers(case, speaker, [listener]))
 
 

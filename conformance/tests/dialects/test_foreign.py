@@ -1,4 +1,4 @@
-"""Dialects of servers that exist: two by their own frames, two of planned codecs by their form."""
+"""Dialects of servers that exist: two that speak JSON, one of IRC lines, one of XML stanzas."""
 
 from __future__ import annotations
 
@@ -284,35 +284,25 @@ claims:
 """
 
 
-@pytest.mark.parametrize(("text", "codec"), [(INSPIRCD, "irc"), (PROSODY, "xml")])
-def test_planned_codecs_are_all_that_these_lack(text: str, codec: str) -> None:
-    with pytest.raises(DialectError, match=f"the codec '{codec}' is not part of this version; it has json"):
-        parse(text)
-    assert parse(text.replace(f"codec: {codec}", "codec: json")).claims_for({}).problems == ()
-
-
-def test_irc_trees_already_match() -> None:
-    session = Session(parse(INSPIRCD.replace("codec: irc", "codec: json")), nick="ann")
+def test_irc_lines_match() -> None:
+    session = Session(parse(INSPIRCD), nick="ann")
     join = session.begin("join", room="lobby")
     assert [out.payload for out in join.outgoing] == ["JOIN #lobby"]
-    assert join.step(session.receive('{"cmd": "366", "params": ["ann", "#lobby", "End of /NAMES list."]}')[0])
-    (ping,) = session.receive('{"cmd": "PING", "params": ["tok"]}')
+    assert join.step(session.receive(":irc.test 366 ann #lobby :End of /NAMES list.")[0])
+    (ping,) = session.receive("PING tok")
     assert [out.payload for _, out in session.reactions(ping)] == ["PONG :tok"]
-    assert kind_and_fields(session, {"cmd": "PRIVMSG", "nick": "bob", "params": ["#lobby", "hi"], "tags": {}}) == (
-        "message",
-        {"room": "lobby", "from": "bob", "text": "hi"},
-    )
+    (said,) = session.receive(":bob!b@host PRIVMSG #lobby :hi there\r\n")
+    assert (said.kind, dict(said.fields)) == ("message", {"room": "lobby", "from": "bob", "text": "hi there"})
     assert [out.payload for out in session.begin("rate_limit.setup", room="a").outgoing] == ["MODE #a +f 6:3"]
 
 
-def test_xml_trees_already_match() -> None:
-    session = Session(parse(PROSODY.replace("codec: xml", "codec: json")), nick="a&b")
+def test_xml_stanzas_match() -> None:
+    session = Session(parse(PROSODY), nick="a&b")
     join = session.begin("join", room="r")
     assert [out.payload for out in join.outgoing] == [
         "<presence xmlns='jabber:client' to='r@rooms.localhost/a&amp;b'/>"
     ]
-    said = {"message": {"@type": "groupchat", "@from": "r@rooms.localhost/b/c", "body": "hi", "@id": "1"}}
-    assert kind_and_fields(session, said) == (
-        "message",
-        {"room": "r", "from": "b/c", "text": "hi", "id": "1"},
+    (said,) = session.receive(
+        "<message xmlns='jabber:client' type='groupchat' from='r@rooms.localhost/b/c' id='1'><body>hi</body></message>"
     )
+    assert (said.kind, dict(said.fields)) == ("message", {"room": "r", "from": "b/c", "text": "hi", "id": "1"})

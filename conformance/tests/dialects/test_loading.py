@@ -46,7 +46,7 @@ MISTAKES = [
     (
         "codec: json",
         "codec: irc",
-        "5: codec: the codec 'irc' is not part of this version; it has json, json-batch",
+        "8: actions.join[0].send: no frame of codec irc: expected a line as text, or a map",
     ),
     ("codec: json", "codec: jsn", "5: codec: unknown codec 'jsn'; did you mean 'json'?"),
     (
@@ -103,7 +103,7 @@ MISTAKES = [
     ),
     ("scope: user, ", "", "17: claims.rate_limit: lacks 'scope'"),
     ("claims:", "clams:", "16: clams: unknown key 'clams'; did you mean 'claims'?"),
-    ("claims:", "http: {}\nclaims:", "16: http: 'http' is not part of this version"),
+    ("claims:", "http: {}\nclaims:", "16: http: expected a list, got a map"),
     ("claims:", "room_label: lobby\nclaims:", "16: room_label: must hold {room}"),
     ("claims:", "names: {room: '('}\nclaims:", "16: names.room: bad regular expression '('"),
     (

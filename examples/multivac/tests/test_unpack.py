@@ -26,7 +26,9 @@ EXPECTED = {
 def results(tmp_path: Path, response: str, key: str = "some_model") -> Path:
     path = tmp_path / "results.json"
     answer = {"model_key": key, "model_name": "Some", "response": response}
-    path.write_text(json.dumps({"responses": [answer], "rankings": {key: {"rank": 1}}}), encoding="utf-8")
+    path.write_text(
+        json.dumps({"responses": [answer], "rankings": {key: {"rank": 1, "average_score": 8.5}}}), encoding="utf-8"
+    )
     return path
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import ipaddress
 import os
 from importlib.metadata import version
+from importlib.util import find_spec
 
 from roomproof_protocol import Heartbeat, Limits
 from roomproof_server.config.gather import Configuration
 from roomproof_server.config.kinds import limits_of
+from roomproof_server.engine.cluster.address import RedisStore
 from roomproof_server.settings import JwtSettings, Settings
 
 # A message of a room beside its text: room, epoch, seq, ts and sender at their longest (section 7).
@@ -125,9 +127,22 @@ def _store(configuration: Configuration) -> None:
     store = configuration["store"]
     if store is None:
         configuration.warnings.append(f"{configuration.source('store')}: memory: a restart forgets all rooms")
+    elif isinstance(store, RedisStore):
+        _redis(configuration, store)
     elif not os.access(store.parent, os.W_OK | os.X_OK):
         what = "cannot be written to" if store.parent.is_dir() else "is no folder"
         configuration.faults.append(f"{configuration.place('store')}: {store.parent} {what}")
+
+
+def _redis(configuration: Configuration, store: RedisStore) -> None:
+    if find_spec("redis") is None:
+        what = "needs the library redis: install roomproof[server]"
+        configuration.faults.append(f"{configuration.place('store')}: {store} {what}")
+    if store.hosts and not store.tls and not all(_is_loopback(host) for host, _ in store.hosts):
+        source = configuration.source("store")
+        configuration.warnings.append(
+            f"{source}: no TLS: what is said in rooms crosses the network to Redis in the clear"
+        )
 
 
 def _sizes(configuration: Configuration) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from roomproof_protocol.data import nearest
-from roomproof_server.config.kinds import FilePath, LimitsKind, Store, limits_of
+from roomproof_server.config.kinds import FilePath, LimitsKind, StoreKind, limits_of
 from roomproof_server.config.options import OPTIONS, PREFIX, Option
 
 # Variables of the conformance kit's hooks, which begin like ours and are not settings of the command.
@@ -137,7 +137,7 @@ def _read_file(configuration: Configuration, path: Path) -> None:
         except (ValueError, yaml.YAMLError) as error:
             configuration.faults.append(f"{place}: {name}: {_first_line(error)}")
             continue
-        if isinstance(option.kind, FilePath | Store) and loaded is not None:
+        if isinstance(option.kind, FilePath | StoreKind) and isinstance(loaded, Path):
             loaded = path.parent / loaded
         configuration.put(option, loaded, place)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from roomproof_protocol import DEFAULTS, Limits, PerAddress, Window
-from roomproof_server.engine.stores import ENDINGS, parse_store
+from roomproof_server.engine.stores import ENDINGS, Store, parse_store
 
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -101,20 +101,23 @@ class Flag(Kind):
         return "yes" if value else "no"
 
 
-class Store(Kind):
-    """A place for rooms; its value is the file, or None for memory."""
+class StoreKind(Kind):
+    """A place for rooms; its value is the file or the Redis, or None for memory."""
 
     metavar = "STORE"
 
-    def load(self, value: object) -> Path | None:
+    def load(self, value: object) -> Store:
         return parse_store(str(super().load(value)))
 
     def schema(self) -> dict[str, Any]:
         endings = "|".join(ending.removeprefix(".") for ending in ENDINGS)
-        return {"type": "string", "pattern": rf"^(memory|sqlite(:.*)?|([^:]*/)?[^:/]+\.({endings}))$"}
+        return {
+            "type": "string",
+            "pattern": rf"^(memory|sqlite(:.*)?|rediss?(\+[a-z]+)?://.+|([^:]*/)?[^:/]+\.({endings}))$",
+        }
 
     def show(self, value: Any) -> str:
-        return "memory" if value is None else f"sqlite:{value}"
+        return "memory" if value is None else f"sqlite:{value}" if isinstance(value, Path) else str(value)
 
 
 class Mode(Kind):

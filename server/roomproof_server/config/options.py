@@ -21,7 +21,7 @@ from roomproof_server.config.kinds import (
     Mode,
     Network,
     Number,
-    Store,
+    StoreKind,
     seconds,
 )
 from roomproof_server.engine.stores import DEFAULT_FILE
@@ -90,9 +90,11 @@ SECTIONS: dict[str, tuple[Option, ...]] = {
     ),
     "Rooms": (
         Option(
-            "store", Store(), Path(DEFAULT_FILE),
+            "store", StoreKind(), Path(DEFAULT_FILE),
             f"Where rooms are kept. sqlite: in {DEFAULT_FILE} in the current folder; sqlite:FILE or FILE.db: in that "
-            "file; memory: in this process, a restart forgets them.",
+            "file; memory: in this process, a restart forgets them; redis://HOST:PORT/DB, "
+            "redis+sentinel://HOST,HOST/MASTER or redis+cluster://HOST,HOST: in a Redis or "
+            "Valkey from 7.0 on, which other nodes may share.",
         ),
         Option("name", Kind(), "roomproof-server", "The server's name in welcome."),
     ),

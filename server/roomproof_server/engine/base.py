@@ -123,6 +123,11 @@ class Engine(Protocol):
         """False while it answers `Unavailable`: what /readyz asks."""
         ...
 
+    @property
+    def isolated(self) -> bool:
+        """True once it was away for so long that clients are better served by another node (CL-7)."""
+        ...
+
     def subscribe(self, room: str, sink: Sink) -> None:
         """Hear a room from now on; before the node's first `join` of it. One sink a room and node."""
 

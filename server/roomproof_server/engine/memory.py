@@ -82,6 +82,10 @@ class MemoryEngine:
     def usable(self) -> bool:
         return True
 
+    @property
+    def isolated(self) -> bool:
+        return False
+
     def subscribe(self, room: str, sink: Sink) -> None:
         self._room(room).sink = sink
         self._idle.pop(room, None)

@@ -45,6 +45,10 @@ class Presence:
         """(id, name) of every user once; the name is that of the first connection (section 9)."""
         return ((user_id, user.name) for user_id, user in self._users.items())
 
+    def known(self) -> Iterator[tuple[str, str, bool]]:
+        """(id, name, whether in grace) of every user once."""
+        return ((user_id, user.name, user.gone_at is not None) for user_id, user in self._users.items())
+
     def enter(self, user_id: str, name: str, connection: str) -> PresenceEvent | None:
         """A connection joined: an event if it is the user's first and not back within the grace (RES-11)."""
         user = self._users.get(user_id)

@@ -136,6 +136,11 @@ class Stream:
         self.head = entry.seq
         return entry
 
+    def follow(self, entry: Entry) -> None:
+        """The next message was numbered and kept elsewhere; nothing is staged here."""
+        self._retained.append(entry.payload)
+        self.head = entry.seq
+
     def rollback(self, keep: int = 0) -> None:
         """Storage failed: take back every staged message but the oldest ``keep``, its number and its ``mid``."""
         while len(self._staged) > keep:

@@ -78,7 +78,8 @@ class Server:
         self.wheel = Wheel(self.now())
         self.connections: set[Connection] = set()
         self.addresses = Addresses(settings)
-        self._parting: list[tuple[float, Connection]] = []  # while draining: who is closed when, the last first
+        self._parting: list[tuple[float, Connection]] = []  # who is closed when, the last first: draining, or isolated
+        self._isolated = False
         self._staying: set[Connection] = set()
         self._parted = asyncio.Event()  # the last of them has gone
         self._proxy_told = 0.0
@@ -240,6 +241,15 @@ class Server:
         """A ``tick`` of now, framed."""
         return self.hub.encode_frame({"type": "tick", "now": self.hub.wall()})
 
+    def _isolate(self, now: float) -> None:
+        """The engine was away for long: send everybody to another node, spread; or it is back (CL-7)."""
+        self._isolated = self.engine.isolated
+        leaving = list(self.connections) if self._isolated else []
+        random.shuffle(leaving)
+        window = self.settings.drain_ms
+        self._parting = [(now + window * n / len(leaving), one) for n, one in enumerate(leaving)][::-1]
+        tell(logging.WARNING, "isolated" if self._isolated else "not isolated any more", connections=len(leaving))
+
     def _flush(self) -> None:
         dirty, self._dirty = self._dirty, []
         for connection in dirty:
@@ -253,7 +263,10 @@ class Server:
         self._timer = self.loop.call_at(self._expected, self._turn)
         self.wheel.turn(now)
         while self._parting and self._parting[-1][0] <= now:
-            self._parting.pop()[1].close(1001, CLOSES[1001].reason())
+            code = 1001 if self.hub.draining else 4003
+            self._parting.pop()[1].close(code, CLOSES[code].reason())
+        if self.engine.isolated is not self._isolated and not self.hub.draining:
+            self._isolate(now)
         self.hub.sweep(now)
         self.engine.sweep()
         self._refusals.turn(now)

@@ -1,0 +1,1 @@
+"""The second implementation, `examples/node-server`, judged by the kit."""
