@@ -75,6 +75,7 @@ newest: $(STAMP)
 generated: $(STAMP) ## Check that the generated files are current
 	$(BIN)/python -m roomproof_protocol.generate --check
 	$(BIN)/python -m roomproof_server.config.derived --check
+	$(BIN)/python -m tools.packaging.man --check
 	$(BIN)/python -m benchmarks.page --check
 	$(BIN)/python -m tools.abuse.page --check
 	$(BIN)/python -m tools.load.page --check
@@ -87,6 +88,7 @@ generated: $(STAMP) ## Check that the generated files are current
 generate: $(STAMP) ## Write the generated files again
 	$(BIN)/python -m roomproof_protocol.generate
 	$(BIN)/python -m roomproof_server.config.derived
+	$(BIN)/python -m tools.packaging.man
 	$(BIN)/python -m benchmarks.page
 	for page in abuse load multivac mutants soak; do $(BIN)/python -m tools.$$page.page || exit 1; done
 	$(BIN)/python -m tools.liars.run --page
@@ -98,6 +100,10 @@ docs: $(STAMP) ## Build the site from docs/ into build/site/; a warning is an er
 .PHONY: wheel
 wheel: $(STAMP) ## Build the wheel into dist/, check what is in it, and that it runs on its own and on the Pythons that are here
 	$(BIN)/python -m tools.packaging.wheel
+
+.PHONY: packaging-ci
+packaging-ci: $(STAMP) ## Look at container, unit, action, workflows and man pages with their linters
+	$(BIN)/python -m tools.packaging.deploy
 
 .PHONY: multivac
 multivac: $(STAMP) ## Unpack, start and judge the ten chat servers of a published evaluation (some minutes)

@@ -12,7 +12,7 @@
 | `mutants` | the kit judged by mutants of the server's source | `make mutants` |
 | `node` | the server in Node, installed and judged | `make node-ci` |
 | `soak` | the kit under load, for hours | `make soak` |
-| `packaging` | the set-up, the pinned versions, and what is in the wheel | `make wheel constraints` |
+| `packaging` | the set-up, the pinned versions, what is in the wheel, man pages, linters | `make wheel packaging-ci` |
 | `support` | what several of these need | |
 
 It must import nothing that is installed: `packaging.pin` runs on a bare Python.

@@ -13,7 +13,7 @@ from roomproof_protocol.closes import (
     close_blocks,
     retry_after,
 )
-from roomproof_protocol.codec import MAX_DEPTH, decode, encode
+from roomproof_protocol.codec import MAX_DEPTH, decode, encode, encode_plain
 from roomproof_protocol.errors import ERRORS, ErrorCode, ProtocolError
 from roomproof_protocol.grammar import (
     MAX_INT,
@@ -81,6 +81,7 @@ __all__ = [
     "close_blocks",
     "decode",
     "encode",
+    "encode_plain",
     "is_identifier",
     "is_mid",
     "is_room",

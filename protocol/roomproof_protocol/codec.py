@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from roomproof_protocol.errors import ProtocolError
@@ -53,6 +53,15 @@ def encode(message: Mapping[str, Any]) -> bytes:
     return _ENCODER.encode(message).encode()
 
 
+def encode_plain(value: object) -> bytes:
+    """Give the bytes that `encode` would, several times faster where orjson is installed.
+
+    For what this process has made itself: strings of Unicode scalar values, integers of 64 bits, no floats, which
+    would not be refused here when they are NaN.
+    """
+    return _ENCODER.encode(value).encode() if _dumps is None else _dumps(value)
+
+
 def _invalid(reason: str) -> ProtocolError:
     return ProtocolError("invalid_json", f"the frame is not JSON: {reason}")
 
@@ -87,4 +96,9 @@ def _constant(name: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_int=_integer, parse_constant=_constant)
+_dumps: Callable[[object], bytes] | None
+try:
+    from orjson import dumps as _dumps
+except ImportError:
+    _dumps = None
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)

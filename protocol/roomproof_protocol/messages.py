@@ -142,7 +142,7 @@ def _quick(direction: Direction, type_: str, limits: Limits) -> Callable[[object
         from jsonschema_rs import Draft202012Validator
     except ImportError:
         return None
-    keywords = {name: _refusing(fault) for name, (fault, _) in _own_keywords(direction).items()}
+    keywords = {name: _refusing(fault) for name, (fault, _) in own_keywords(direction).items()}
     return Draft202012Validator(schema(direction, type_, limits), keywords=keywords).is_valid
 
 
@@ -164,12 +164,12 @@ def _validator_class(direction: Direction) -> Any:
                 if name not in instance:
                     yield ValidationError("is missing", path=(name,))
 
-    own = {name: keyword(fault, path) for name, (fault, path) in _own_keywords(direction).items()}
+    own = {name: keyword(fault, path) for name, (fault, path) in own_keywords(direction).items()}
     extend: Any = validators.extend  # its stub leaves it untyped
     return extend(Draft202012Validator, {"pattern": keyword(_pattern_fault, ()), "required": required, **own})
 
 
-def _own_keywords(direction: Direction) -> Mapping[str, tuple[Fault, tuple[str, ...]]]:
+def own_keywords(direction: Direction) -> Mapping[str, tuple[Fault, tuple[str, ...]]]:
     """The keywords of the schemas beside those of JSON Schema: what each complains of, and of which member."""
     # A request is brought to NFC by who reads it; what the server sends is in it already.
     return {

@@ -12,6 +12,7 @@ from roomproof_protocol.errors import ProtocolError
 from roomproof_protocol.grammar import is_identifier, nfc
 from roomproof_protocol.limits import DEFAULTS, Limits
 from roomproof_protocol.messages import client_types, faults, schema
+from roomproof_protocol.quick import quick_request
 
 
 def parse_request(data: str | bytes, limits: Limits = DEFAULTS) -> dict[str, Any]:
@@ -22,6 +23,8 @@ def parse_request(data: str | bytes, limits: Limits = DEFAULTS) -> dict[str, Any
     `invalid_text` or `text_too_long`; its `re` is the `id` wherever the frame was an object with a valid
     one, its `field` the JSON Pointer of the member at fault (ERR-1 to ERR-6, ERR-16).
     """
+    if isinstance(data, str) and (request := quick_request(data, limits)) is not None:
+        return request
     return check_frame(decode(data), limits)
 
 

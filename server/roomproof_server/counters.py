@@ -44,7 +44,7 @@ class Counters:
 
     __slots__ = (
         "bytes_in", "bytes_out", "closes", "commit", "connections", "deliveries", "http", "joins", "lag",
-        "messages", "refused", "refused_last", "write",
+        "messages", "refused", "refused_last", "room_bytes", "write", "writes",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -56,6 +56,8 @@ class Counters:
         self.refused_last: dict[str, str] = {}  # the connection that met a code last
         self.closes: Counter[tuple[str, str]] = Counter()  # by code and who began
         self.deliveries = 0  # messages times the members they went to
+        self.writes = 0  # calls that handed something to a client's socket
+        self.room_bytes = 0  # written for rooms, past the connections' own queues
         self.bytes_in = self.bytes_out = 0  # of connections that are over
         self.commit = Histogram(SECONDS)  # from number to visible
         self.write = Histogram(SECONDS)  # from queued to handed to the kernel

@@ -97,7 +97,7 @@ class Peer:
         self.heard: list[dict[str, Any]] = []
         self.welcome: dict[str, Any] = {}
         self.closed: tuple[int, str] | None = None
-        self.congested = False
+        self.congested = self.apart = False
         self.beating = self.awake = False
         self._ids = 0
         house.peers += 1
@@ -114,6 +114,16 @@ class Peer:
     def close(self, code: int, reason: str) -> None:
         assert self.closed is None
         self.closed = (code, reason)
+
+    def keep(self, frame: bytes) -> None:
+        self.send(frame)
+
+    @property
+    def write(self) -> Callable[[bytes], object]:
+        return self.send
+
+    def flush(self) -> None:
+        pass
 
     def owed(self, size: int) -> None:
         pass

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from roomproof_server.hub import Room
+from roomproof_server.hub import BUSY_MS, Room
 from roomproof_server.rules.presence import PresenceEvent
 from roomproof_server.rules.stream import Entry
 
@@ -18,8 +18,15 @@ class Ear:
         self.user_id = user
         self.heard: list[bytes] = []
 
+        self.apart = False
+
     def send(self, frame: bytes) -> None:
         self.heard.append(frame)
+
+    keep = write = send
+
+    def flush(self) -> None:
+        pass
 
     def take(self) -> list[str]:
         """The kinds of the frames, messages by their number."""
@@ -103,3 +110,124 @@ def test_a_reset_while_a_join_is_answered(room: Room) -> None:
     assert ear.take() == []
     room.drop(ear)
     assert room.size == 0
+
+
+class Slowly:
+    """A hub's clock and its timers, moved by hand."""
+
+    def __init__(self, hub: Any) -> None:
+        self.ms, self._calls = 1_000_000.0, list[tuple[float, Any]]()
+        hub.now, hub.later = lambda: self.ms, lambda delay, call: self._calls.append((self.ms + delay, call))
+
+    def passes(self, ms: float) -> None:
+        self.ms += ms
+        due = [call for at, call in self._calls if at <= self.ms]
+        self._calls = [(at, call) for at, call in self._calls if at > self.ms]
+        for call in due:
+            call()
+
+
+@pytest.fixture
+def slowly(house: Any) -> Slowly:
+    return Slowly(house.hub)
+
+
+def member(room: Room, user: str) -> Ear:
+    ear = Ear(user)
+    room.hold(ear)
+    room.admit(ear, b"joined ", 0, already=False)
+    return ear
+
+
+def test_a_quiet_room_hears_it_in_this_turn_a_busy_one_at_most_once_a_window(room: Room, slowly: Slowly) -> None:
+    ear = member(room, "ann")
+    slowly.passes(0)
+    ear.take()
+    room.message(entry(1))
+    slowly.passes(0)
+    assert ear.take() == ["1"]
+    for seq in (2, 3, 4):
+        room.message(entry(seq))
+        slowly.passes(1)
+        assert ear.take() == []
+    slowly.passes(BUSY_MS)
+    assert ear.take() == ["234"]
+    slowly.passes(BUSY_MS)
+    room.message(entry(5))
+    slowly.passes(0)
+    assert ear.take() == ["5"]
+
+
+def test_a_timer_that_fires_early_does_not_strand_the_batch(room: Room, slowly: Slowly) -> None:
+    ear = member(room, "ann")
+    slowly.passes(0)
+    room.message(entry(1))
+    slowly.passes(0)
+    room.message(entry(2))
+    ear.take()
+    room._write_if_due()
+    assert ear.take() == []
+    slowly.passes(BUSY_MS + 1)
+    assert ear.take() == ["2"]
+
+
+def test_newcomers_wait_for_nobody_and_hear_nothing_of_before(room: Room, slowly: Slowly) -> None:
+    """A message does not wait as long as the news of who came; what was waiting before a join is not for it."""
+    ann = member(room, "ann")
+    slowly.passes(0)
+    ann.take()
+    for _ in range(2):
+        room.presence(COMING)
+        slowly.passes(0)
+    assert ann.take() == ["presence"]
+    bob = member(room, "bob")
+    room.message(entry(1))
+    slowly.passes(BUSY_MS)
+    assert ann.take() == ["presence"]  # with the message behind it
+    assert bob.take() == ["joined ", "1"]
+
+
+def test_a_reply_overtakes_nothing_of_its_room(room: Room, slowly: Slowly) -> None:
+    ann, bob = member(room, "ann"), member(room, "bob")
+    slowly.passes(0)
+    room.message(entry(1))
+    slowly.passes(0)
+    ann.take(), bob.take()
+    room.message(entry(2))
+    room.stand_aside(ann)
+    ann.send(b"reply")
+    room.message(entry(3))
+    assert ann.take() == ["2", "reply", "3"]
+    slowly.passes(BUSY_MS)
+    assert ann.take() == []
+    assert bob.take() == ["23"]
+
+
+def test_who_goes_has_heard_what_was_said_before(room: Room, slowly: Slowly) -> None:
+    ann, bob = member(room, "ann"), member(room, "bob")
+    slowly.passes(0)
+    room.message(entry(1))
+    slowly.passes(0)
+    ann.take(), bob.take()
+    room.message(entry(2))
+    room.drop(ann)
+    room.message(entry(3))
+    slowly.passes(BUSY_MS)
+    assert ann.take() == ["2"]
+    assert bob.take() == ["23"]
+
+
+def test_who_stands_apart_gets_every_frame_through_its_queue_until_it_does_not(room: Room, slowly: Slowly) -> None:
+    ann = member(room, "ann")
+    slowly.passes(0)
+    ann.apart = True
+    room.stand_aside(ann)
+    ann.take()
+    room.message(entry(1))
+    assert ann.take() == ["1"]
+    ann.apart = False
+    slowly.passes(BUSY_MS)
+    room.message(entry(2))
+    assert ann.take() == []
+    slowly.passes(BUSY_MS)
+    assert ann.take() == ["2"]

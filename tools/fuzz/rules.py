@@ -55,7 +55,7 @@ class Peer:
 
     def __init__(self, house: House) -> None:
         self.house = house
-        self.congested = False
+        self.congested = self.apart = False
         self.gone = False  # ended by the client
         self.closed: int | None = None
         self.replies: list[dict[str, Any]] = []
@@ -75,6 +75,16 @@ class Peer:
                 raise Bug(f"an error tells too much: {message['message']}")
         if "re" in message:
             self.replies.append(message)
+
+    def keep(self, frame: bytes) -> None:
+        self.send(frame)
+
+    @property
+    def write(self) -> Callable[[bytes], object]:
+        return self.send
+
+    def flush(self) -> None:
+        pass
 
     def owed(self, size: int) -> None:
         pass

@@ -158,7 +158,10 @@ def _mission(data: Mapping[str, Any]) -> Iterator[str]:
 
 def _rows(data: Mapping[str, Any]) -> Iterator[str]:
     shown = _judged(data)
-    yield "✓ kept, ✗ broken, ? could not be judged, empty: not offered."
+    yield (
+        "✓ kept, ✗ broken, ? could not be judged, empty: not offered. DISC-8 hangs on how much the system's buffers "
+        "take before a stalled reader is felt: an answer may keep it in one run and break it in the next."
+    )
     lines = [
         f"| row | {' | '.join(_name(a) for a in shown)} | what it demands |",
         f"| --- |{' :---: |' * len(shown)} --- |",

@@ -82,7 +82,11 @@ def sources() -> set[str]:
 
 def check_wheel(wheel: Path) -> None:
     """Raise `Wrong` unless the wheel holds the four packages, all of them, and nothing else."""
-    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    pages = {name for name in held if ".data/data/share/man/man1/" in name}
+    if len(pages) != 3:
+        raise Wrong(f"three man pages belong in the wheel, found: {listed(pages)}")
+    names = held - pages
     expected = sources()
     if missing := expected - names:
         raise Wrong(f"in the packages, but not in the wheel (see .gitignore): {listed(missing)}")

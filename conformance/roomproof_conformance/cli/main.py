@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from roomproof_conformance import __version__
 
@@ -33,6 +34,12 @@ class DefaultToJudge(click.Group):
         ):
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the options of `run` beside the commands, for they may stand first."""
+        run = self.commands["run"].shell_complete(ctx, incomplete) if incomplete.startswith("-") else []
+        items = {str(item.value): item for item in [*super().shell_complete(ctx, incomplete), *run]}
+        return list(items.values())
 
 
 @click.group(
@@ -302,13 +309,13 @@ def _group(kind: str) -> click.Group:
 
 
 @_group("dialect").command("check")
-@click.argument("file")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @_PLUGIN
-def dialect_check(file: str, plugins: tuple[str, ...]) -> None:
-    """Check a dialect file and say what it claims."""
+def dialect_check(files: tuple[str, ...], plugins: tuple[str, ...]) -> None:
+    """Check dialect files and say what they claim."""
     from .ledger import check_dialect
 
-    sys.exit(check_dialect(file, plugins))
+    sys.exit(max([check_dialect(file, plugins) for file in files]))
 
 
 @_group("hooks").command("check")

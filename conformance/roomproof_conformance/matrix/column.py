@@ -8,9 +8,13 @@ floods, or a fault of the kit, takes no other column with it. Knows no other ser
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import json
+import os
 import re
 import shlex
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -49,6 +53,9 @@ TRACEBACK = re.compile(
     r"^([ \t|+]*)Traceback \(most recent call last\):\n((?:\1[ \t]+.*\n|[ \t|+]*\n)+)\1(\S.*)", re.MULTILINE
 )
 PLACE = re.compile(r'File "([^"\n]*)", line (\d+)')
+_PR_SET_CHILD_SUBREAPER = 36
+DEPTH = 20
+"""How often to look for orphans: each that dies may leave its own."""
 LONGEST = 300
 """Letters of an exception."""
 
@@ -249,10 +256,35 @@ def _cell(result: RunResult, row: Row, folder: Path) -> dict[str, Any]:
     }
 
 
+def adopt() -> None:
+    """Become the parent of whatever a server leaves behind, where the system offers it."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def end_orphans() -> None:
+    """Kill what has left its server's process group and is now ours, and what that had started in its turn."""
+    for _ in range(DEPTH):
+        try:
+            children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        except OSError:
+            return
+        if not children:
+            return
+        for child in children:
+            with contextlib.suppress(ProcessLookupError, PermissionError, ChildProcessError):
+                os.kill(int(child), signal.SIGKILL)
+                os.waitpid(int(child), 0)
+
+
 def main(arguments: list[str]) -> int:
     """Make the column of the job, whatever happens to its server; the exit code of its run."""
     job = Job(**json.loads(arguments[0]))
-    column = judge(job)
+    adopt()
+    try:
+        column = judge(job)
+    finally:
+        end_orphans()
     write(Path(job.folder) / "column.json", lambda file: json.dump(column, file))
     exit_code: int = column["exit_code"]
     return exit_code

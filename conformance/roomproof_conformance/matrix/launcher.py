@@ -55,7 +55,7 @@ def force_sockets(port: int, from_port: int | None) -> None:
         if not internet or not isinstance(address, tuple):
             return original(self, address)
         host, asked = address[:2]
-        ours = port if asked and from_port in (None, asked, port) else 0
+        ours = port if asked and (from_port is None or asked in (from_port, port)) else 0
         if (host, asked) == (HOST, ours):
             return original(self, address)
         tell(host, asked, ours)

@@ -49,7 +49,7 @@ def _summary(matrix: Matrix) -> Iterator[str]:
     yield f"{len(matrix.columns)} servers, {judged} judged, in {duration(matrix.wall)}.{off}"
     used = {c["state"] for area in matrix.areas for row in area.rows for c in row.cells.values()}
     if used:
-        yield ", ".join(f"{mark} {state.replace('-', ' ')}" for state, mark in MARKS.items() if state in used)
+        yield ", ".join(f"{mark} {state.replace('-', ' ')}" for state, mark in MARKS.items() if mark and state in used)
 
 
 def _columns(matrix: Matrix) -> Iterator[str]:

@@ -87,6 +87,17 @@ def test_only_the_named_port_becomes_ours_and_all_become_loopback(
     assert second not in ("127.0.0.1 9001", f"127.0.0.1 {port}")
 
 
+@pytest.mark.parametrize(("named", "ours"), [("8765", True), ("8766", False)])
+def test_the_named_port_is_found_in_an_event_loop_too(tmp_path: Path, named: str, ours: bool) -> None:
+    script = tmp_path / "fixed.py"
+    script.write_text(LOOP.format(arguments='"0.0.0.0", 8765'), encoding="utf-8")
+    port = free_port()
+    done = launch(script, port, "--from", named, script.name)
+    assert (done.stdout == f"__main__ ['fixed.py'] ('127.0.0.1', {port})\n") is ours, done.stderr
+    assert "('127.0.0.1', " in done.stdout
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_the_script_finds_its_own_neighbours_and_words(tmp_path: Path) -> None:
     (tmp_path / "neighbour.py").write_text("name = 'mine'", encoding="utf-8")
     script = tmp_path / "script.py"

@@ -31,6 +31,15 @@ def fragile(text):
 json.loads = fragile
 runpy.run_path({server!r}, run_name="__main__")
 """
+DAEMON = """
+import os, runpy, subprocess, sys
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execv(sys.executable, [sys.executable, "-c", "import time; time.sleep(100)", {server!r}, *sys.argv[1:]])
+    os._exit(0)
+runpy.run_path({server!r}, run_name="__main__")
+"""
 BUSY = """
 import asyncio, pathlib, runpy, sys
 module, ended = runpy.run_path({server!r}), 0
@@ -168,6 +177,13 @@ def test_a_server_that_prints_without_end_is_judged_within_bounds(tmp_path: Path
     assert "bytes left out" in output
     assert len(output) < MIB
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 < 500 * MIB
+
+
+def test_a_process_that_left_its_group_does_not_outlive_the_run(tmp_path: Path) -> None:
+    file = servers_file(tmp_path, sly=[*script(tmp_path, "sly.py", DAEMON), str(tmp_path / "mark")])
+    code, _, said = run(file, "--only", "ROOM-3.other-room")
+    assert code == 0, said
+    assert not left_running(str(tmp_path / "mark"))
 
 
 def test_ctrl_c_writes_what_there_is_and_leaves_nothing_running(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any, Protocol
 
-from roomproof_protocol import CLOSES, ERRORS, ProtocolError, encode, parse_request
+from roomproof_protocol import CLOSES, ERRORS, ProtocolError, encode_plain, parse_request
 from roomproof_server.engine.base import (
     Conflict,
     Guest,
@@ -49,8 +49,24 @@ class Port(Protocol):
         """True while more than a quarter of ``queue_bytes`` waits for the client (DISC-10)."""
         ...
 
+    @property
+    def write(self) -> Callable[[bytes], object]:
+        """Writes finished frames at once, past the queue."""
+        ...
+
+    @property
+    def apart(self) -> bool:
+        """True while nothing may be written past the queue."""
+        ...
+
     def send(self, frame: bytes) -> None:
-        """Queue a finished frame."""
+        """Queue a finished frame; it goes out in this turn of the loop."""
+
+    def keep(self, frame: bytes) -> None:
+        """Queue a finished frame; somebody will `flush`."""
+
+    def flush(self) -> None:
+        """Write what is queued."""
 
     def owed(self, size: int) -> None:
         """A reply of ``size`` bytes comes next: asked for, it must not overflow the queue (DISC-10)."""
@@ -77,7 +93,7 @@ class Session:
 
     __slots__ = (
         "_address", "_backlog", "_bearer", "_bucket", "_busy", "_ended", "_errors", "_expiry", "_hub", "_limits",
-        "_member", "_now", "_port", "_pumping", "_rooms", "_token", "conn", "send", "user_id",
+        "_member", "_now", "_port", "_pumping", "_rooms", "_token", "conn", "flush", "keep", "send", "user_id",
     )  # fmt: skip
 
     def __init__(
@@ -86,7 +102,8 @@ class Session:
         self._hub, self._port, self.conn, self._now = hub, port, conn, now
         self._address, self._bearer = address, bearer
         self._limits = limits = hub.settings.limits
-        self.send = port.send  # what rooms call: bound once
+        # What rooms call: bound once.
+        self.send, self.keep, self.flush = port.send, port.keep, port.flush
         self.user_id = ""
         self._member: Member | None = None  # from welcome on
         self._token: str | None = None  # of a guest
@@ -106,6 +123,25 @@ class Session:
     def busy(self) -> bool:
         """The engine owes an answer."""
         return self._busy
+
+    @property
+    def write(self) -> Callable[[bytes], object]:
+        """Writes to this connection past its queue."""
+        return self._port.write
+
+    @property
+    def apart(self) -> bool:
+        """Nothing may be written to this connection past its queue."""
+        return self._port.apart
+
+    def stand_apart(self) -> None:
+        """`apart` is true now: its rooms notice when it is false again."""
+        for room in self._rooms.values():
+            room.stand_aside(self)
+
+    def last_sent(self) -> float:
+        """When a room last wrote to this connection, in monotonic ms."""
+        return max((room.sent_at for room in self._rooms.values() if room.is_member(self)), default=0.0)
 
     def receive(self, data: str | None, now: float) -> None:
         """A whole client message, ``None`` for a binary one: carried out now or when its turn comes."""
@@ -195,6 +231,8 @@ class Session:
                 self._close(4400)
 
     def _reply(self, kind: str, request: Request, **members: Any) -> None:
+        if (room := self._rooms.get(members.get("room", ""))) is not None:
+            room.stand_aside(self)
         self._port.send(self._hub.encode_frame({"type": kind, "re": request["id"], **members}))
 
     def _notice(self, code: str, message: str, **members: Any) -> None:
@@ -331,9 +369,10 @@ class Session:
     def _leave(self, request: Request) -> None:
         name = self._allowed(request)
         room = self._rooms.pop(name, None)
-        self._reply("left", request, room=name)
         if room is not None:
             room.drop(self)
+        self._reply("left", request, room=name)
+        if room is not None:
             self._hub.engine.leave(name, self._me, linger=False)
 
     def _send(self, request: Request) -> None:
@@ -352,7 +391,8 @@ class Session:
             raise ProtocolError("rate_limited", message, retry_after_ms=result.retry_after_ms, limit=limit)
         self._hub.counters.messages["duplicate" if result.duplicate else "stored"] += 1
         mid = {"mid": request["mid"]} if "mid" in request else {}
-        self._reply("sent", request, room=request["room"], **asdict(result), **mid)
+        self._reply("sent", request, room=request["room"], epoch=result.epoch, seq=result.seq, ts=result.ts,
+                    duplicate=result.duplicate, **mid)  # fmt: skip
 
     def _history(self, request: Request) -> None:
         room = self._joined_room(request)
@@ -368,6 +408,8 @@ class Session:
             "type": "history", "re": request["id"], "room": request["room"], "epoch": page.epoch,
             "head": page.head, "first": page.first, "more": page.more,
         }  # fmt: skip
+        if (room := self._rooms.get(request["room"])) is not None:
+            room.stand_aside(self)
         self._port.send(self._messages_frame(message, page.messages))
 
     def _presence(self, request: Request) -> None:
@@ -394,7 +436,7 @@ class Session:
 
     def _messages_frame(self, message: Mapping[str, Any], payloads: list[bytes]) -> bytes:
         """Frame ``message`` with the kept payloads as its ``messages``, not encoded again (HIST-7)."""
-        frame = self._hub.frame(b'%b,"messages":[%b]}' % (encode(message)[:-1], b",".join(payloads)))
+        frame = self._hub.frame(b'%b,"messages":[%b]}' % (encode_plain(message)[:-1], b",".join(payloads)))
         self._port.owed(len(frame))
         return frame
 

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from itertools import islice
 from typing import Any
 
-from roomproof_protocol import encode
+from roomproof_protocol import encode_plain
 
 MAX_SEQ = 2**53 - 1
 
@@ -123,7 +123,7 @@ class Stream:
         user = sender["id"]
         message = {"type": "message", "room": self.room, "epoch": self.epoch, "seq": seq, "ts": self._ts,
                    "from": {"id": user, "name": sender["name"]}, "text": text}  # fmt: skip
-        entry = Entry(self.epoch, seq, self._ts, user, mid, encode(message))
+        entry = Entry(self.epoch, seq, self._ts, user, mid, encode_plain(message))
         self._staged.append(entry)
         if mid is not None:
             self._seen[user, mid] = Seen(now + self._dedup, seq, self._ts, text_digest(text))

@@ -1,7 +1,13 @@
 """One client's connection as an `asyncio.Protocol`: bytes between the transport, the wire and the session.
 
-It has no task and no timer of its own: writes are gathered and go out once per turn of the loop, deadlines
-stand in the server's wheel. It must not know what messages mean.
+In: all that one read brings goes through the library's sans-I/O core (`Wire`), and each whole message to the
+session. Out: there are two ways to the transport. What is meant for this client alone waits in its queue and goes
+out in one write at the end of the turn. A room's batch, the same bytes for all members, is written straight to
+their transports (`write`) and touches nothing here. That is right only while the transport keeps up and no frame is
+to be dropped or compressed: else the connection stands `apart`, and everything goes through its queue, where it is
+counted against ``queue_bytes``.
+
+It has no task and no timer of its own: deadlines stand in the server's wheel. It must not know what messages mean.
 """
 
 from __future__ import annotations
@@ -11,6 +17,7 @@ import http
 import logging
 import random
 import secrets
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from websockets.frames import Close, CloseCode, Frame, Opcode
@@ -44,7 +51,8 @@ class Connection(asyncio.BufferedProtocol):
     __slots__ = (
         "_beat", "_client", "_closing", "_deadline", "_deflate", "_drained", "_eof", "_frames", "_leaving",
         "_opcode", "_out", "_owed", "_owed_until", "_part", "_peak", "_pending", "_reading", "_server",
-        "_session", "_since", "_stuffed", "_transport", "_why", "_wire", "received", "slot", "written",
+        "_session", "_since", "_soon", "_stuffed", "_transport", "_why", "_wire", "received", "slot",
+        "written",
     )  # fmt: skip
 
     _transport: asyncio.Transport
@@ -62,10 +70,11 @@ class Connection(asyncio.BufferedProtocol):
         # The fragmented message that is under way.
         self._opcode = Opcode.CONT
         self._part = bytearray()
-        # What this turn of the loop has to write, and how many bytes of it are application frames.
+        # The queue, how many bytes of it are application frames, and whether it is written at the end of this turn.
         self._out: list[bytes] = []
         self._pending = 0
-        # Bytes given to the transport in all; those it had got rid of when last looked at; those read.
+        self._soon = False
+        # Bytes given to the transport from here; those it had got rid of when last looked at; those read.
         self.written = self._drained = self.received = 0
         self._peak = 0  # the most that ever waited in the transport
         # The last large reply: its bytes, and where in all that is written it ends.
@@ -140,25 +149,40 @@ class Connection(asyncio.BufferedProtocol):
         self._deadline = 0.0
         self._server.forget(self)
 
+    # Not from inside the write that filled or drained it: a room may be going through its members.
+
     def pause_writing(self) -> None:
         self._stuffed = True
+        self._server.loop.call_soon(self._stand_apart)
 
     def resume_writing(self) -> None:
         self._stuffed = False
-        # Not from inside the write that drained it: a room may be going through its members.
+        self._owed = 0
         self._server.loop.call_soon(self._regulate)
 
     # Port
+
+    @property
+    def write(self) -> Callable[[bytes], object]:
+        return self._transport.write
+
+    @property
+    def apart(self) -> bool:
+        return self._stuffed or self._closing or not self._reading or self._deflate is not None
 
     @property
     def congested(self) -> bool:
         return self._stuffed or self._pending > self._server.settings.limits.queue_bytes // 4
 
     def send(self, frame: bytes) -> None:
+        self.keep(frame)
+        self._flush_soon()
+
+    def keep(self, frame: bytes) -> None:
         if not self._closing:
             if self._deflate is not None:
                 frame = self._deflate(frame)
-            self._queue(frame)
+            self._out.append(frame)
             self._pending += len(frame)
 
     def owed(self, size: int) -> None:
@@ -197,7 +221,8 @@ class Connection(asyncio.BufferedProtocol):
     # What the server calls
 
     def flush(self) -> None:
-        """Write what this turn of the loop gathered, in one piece."""
+        """Write what is queued, in one piece."""
+        self._soon = False
         out = self._out
         if not out or self._transport.is_closing():
             return
@@ -207,7 +232,10 @@ class Connection(asyncio.BufferedProtocol):
             self._beat.sent_at = self._server.now()
         self._pending = 0
         self.written += len(data)
+        self._server.hub.counters.writes += 1
         self._transport.write(data)
+        if not self._stuffed:
+            self._owed = 0  # the reply is on its way
         if not self._closing and self._overfull():
             # If it reads now it gets what is queued, without a hole, and the reason; nothing more (DISC-7).
             self.close(4002, CLOSES[4002].reason(), self._server.settings.linger_ms)
@@ -339,6 +367,7 @@ class Connection(asyncio.BufferedProtocol):
         if reading:
             self._transport.resume_reading()
         else:
+            self._stand_apart()
             self._transport.pause_reading()
             self._drained = self.written - self._transport.get_write_buffer_size()
             self._server.wheel.at(self._server.now() + WATCH_MS, self)
@@ -354,20 +383,31 @@ class Connection(asyncio.BufferedProtocol):
         self._leaving = None
         self._take_wire()
 
+    def _stand_apart(self) -> None:
+        if self._session is not None and self.apart:
+            self._session.stand_apart()
+
     def _queue(self, data: bytes) -> None:
-        if not self._out:
-            self._server.flush_later(self)
         self._out.append(data)
+        self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        if not self._soon:
+            self._soon = True
+            self._server.later(0, self.flush)
 
     def _take_wire(self) -> None:
         """Queue what the wire has to say; after its Close or its refusal nothing else goes out."""
+        closing = self._closing or self._wire.close_sent is not None
+        if closing and not self._closing and self._session is not None:
+            self._session.stand_apart()  # what rooms have said comes before the Close
         for data in self._wire.data_to_send():
             if data:
                 self._queue(data)
             else:
+                self._closing = closing
                 self._end_of_stream()
-        if self._wire.close_sent is not None:
-            self._closing = True
+        self._closing = self._closing or closing
 
     def _end_of_stream(self) -> None:
         """End our half, and give the client a moment to end the other: to close with its data unread would
@@ -406,6 +446,7 @@ class Connection(asyncio.BufferedProtocol):
         left = self._session.on_time()
         if self._closing:
             return self._deadline
+        beat.sent_at = max(beat.sent_at, self._session.last_sent())
         for due in beat.due(now):
             if due == "ping":
                 self._queue(PING)

@@ -60,7 +60,9 @@ class Metrics(Collector):
                         ["code", "by"], counters.closes.items())  # fmt: skip
         live = list(server.connections)
         yield _counter("received_bytes", "Bytes read from clients.", counters.bytes_in + sum(c.received for c in live))
-        yield _counter("sent_bytes", "Bytes written to clients.", counters.bytes_out + sum(c.written for c in live))
+        sent = counters.room_bytes + counters.bytes_out + sum(c.written for c in live)
+        yield _counter("sent_bytes", "Bytes written to clients.", sent)
+        yield _counter("socket_writes", "Writes to clients; one may hold many frames.", counters.writes)
         yield _gauge("queue_max_bytes", "The fullest queue now.", max(queues, default=0))
         yield _histogram("queue_bytes", "Queues now, one value a connection.", Histogram(BYTES, queues))
         yield _histogram("commit_seconds", "From a message's number to its being kept.", counters.commit)

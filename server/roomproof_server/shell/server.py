@@ -74,7 +74,10 @@ class Server:
         self.loop = asyncio.get_running_loop()
         self.now: Callable[[], float] = monotonic_ms
         self.engine = engine or MemoryEngine(settings.limits, now=monotonic_ms, wall=wall_ms)
-        self.hub = Hub(self.engine, settings, frame=text_frame, wall=wall_ms, verify=_verifier(settings))
+        self.hub = Hub(
+            self.engine, settings, frame=text_frame, wall=wall_ms, now=self.now, later=self.later,
+            verify=_verifier(settings),
+        )  # fmt: skip
         self.wheel = Wheel(self.now())
         self.connections: set[Connection] = set()
         self.addresses = Addresses(settings)
@@ -93,7 +96,7 @@ class Server:
         self.pages = Pages(self.readiness, self._figures)
         self._refusals = Refusals(self.hub.counters, self.now())
         self.stopping = False
-        self._dirty: list[Connection] = []
+        self._dirty: list[Callable[[], None]] = []  # what has something to write
         self._empty = asyncio.Event()
         self._listeners: list[asyncio.Server] = []
         self._unix: tuple[Path, int] | None = None
@@ -230,12 +233,15 @@ class Server:
         if not self.connections:
             self._empty.set()
 
-    def flush_later(self, connection: Connection) -> None:
-        """The connection has something to write: once for all that this turn of the loop brings."""
+    def later(self, delay: float, call: Callable[[], None]) -> None:
+        """Have it called in so many ms, or for 0 once all that this turn of the loop brings is there."""
+        if delay > 0:
+            self.loop.call_later(delay / 1000, call)
+            return
         if not self._dirty:
             self._turn_began = self.now()
             self.loop.call_soon(self._flush)
-        self._dirty.append(connection)
+        self._dirty.append(call)
 
     def tick(self) -> bytes:
         """A ``tick`` of now, framed."""
@@ -252,8 +258,8 @@ class Server:
 
     def _flush(self) -> None:
         dirty, self._dirty = self._dirty, []
-        for connection in dirty:
-            connection.flush()
+        for write in dirty:
+            write()
         self.hub.counters.write.observe((self.now() - self._turn_began) / 1000)
 
     def _turn(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import http
 import logging
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidOrigin, NegotiationError, PayloadTooBig, ProtocolError
@@ -34,7 +35,14 @@ DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 def text_frame(payload: bytes) -> bytes:
     """A finished server-to-client text frame, the same for every connection: no mask, no extension."""
-    return Frame(Opcode.TEXT, payload).serialize(mask=False)
+    return _head(len(payload)) + payload
+
+
+@lru_cache(maxsize=4096)
+def _head(length: int) -> bytes:
+    """What the library writes before a payload of that length."""
+    frame = Frame(Opcode.TEXT, bytes(length)).serialize(mask=False)
+    return frame[: len(frame) - length]
 
 
 class Wire(ServerProtocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import (
+    batches,
     connecting,
     disconnects,
     errors,
@@ -21,6 +22,6 @@ from . import (
 from .lying import FAULTS
 
 __all__ = [
-    "FAULTS", "connecting", "disconnects", "errors", "heartbeat", "history", "identity", "limits",
+    "FAULTS", "batches", "connecting", "disconnects", "errors", "heartbeat", "history", "identity", "limits",
     "messages", "presence", "rate", "resume", "rooms", "service", "tokens",
 ]  # fmt: skip

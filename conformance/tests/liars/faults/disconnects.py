@@ -19,7 +19,7 @@ from roomproof_server.shell.server import Server
 from roomproof_server.shell.wire import Wire
 
 from .errors import fail_with
-from .lying import instead_of, liar
+from .lying import instead_of, left_out, liar
 
 
 @liar
@@ -80,13 +80,15 @@ def disc_8_waits_for_slowest() -> None:
 
     @instead_of(Room, "message")
     def message(honest: Callable[..., None], room: Any, entry: Any) -> None:
-        members = room._members
-        if any(listener._port.congested for listener in members):
+        if any(listener._port.congested for listener in room._members):
             slow.add(room.name)
-        if room.name in slow:
-            room._members = {listener: late(send) for listener, send in members.items()}
-        honest(room, entry)
-        room._members = members
+        if room.name not in slow:
+            honest(room, entry)
+            return
+        for listener in room._members:
+            late(listener.send)(room._hub.frame(entry.payload))
+        with left_out(room, room._members):
+            honest(room, entry)
 
 
 @liar
@@ -227,8 +229,8 @@ def disc_6_drain_not_kept() -> None:
 def disc_7_drops_silently() -> None:
     """Messages are left out for a client that does not keep up, which is never let go."""
 
-    @instead_of(Connection, "send")
-    def send(honest: Callable[..., None], self: Any, frame: bytes) -> None:
+    @instead_of(Connection, "keep")
+    def keep(honest: Callable[..., None], self: Any, frame: bytes) -> None:
         if not (self.congested and b'"type":"message"' in frame[:40]):
             honest(self, frame)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 Fault = Callable[[], None]
@@ -46,6 +47,20 @@ def instead_of(owner: Any, name: str) -> Callable[[Callable[..., Any]], None]:
             setattr(owner, name, staticmethod(lying) if isinstance(found, staticmethod) else lying)
 
     return replace
+
+
+@contextmanager
+def left_out(room: Any, listeners: Iterable[Any]) -> Iterator[None]:
+    """Within the block these members of a `roomproof_server.hub.Room` get nothing of what it says."""
+    for listener in (chosen := list(listeners)):
+        room.stand_aside(listener)
+    members, aside = dict(room._members), dict(room._aside)
+    for listener in chosen:
+        room._members.pop(listener, None)
+        room._aside.pop(listener, None)
+    yield
+    room._members = {listener: room._members.get(listener, write) for listener, write in members.items()}
+    room._aside = aside | room._aside
 
 
 def _same_form(lie: Callable[..., Any], honest: Callable[..., Any]) -> None:

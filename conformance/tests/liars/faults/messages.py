@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from roomproof_server.engine.base import Conflict, Limited, Stored
@@ -19,7 +20,7 @@ from roomproof_server.rules import session
 from roomproof_server.rules.session import Session
 from roomproof_server.rules.stream import Seen, Stream, text_digest
 
-from .lying import instead_of, liar
+from .lying import instead_of, left_out, liar
 from .wrong_input import Frame, repair
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -74,11 +75,8 @@ def msg_2_other_connection() -> None:
 
     @instead_of(Room, "message")
     def message(honest: Callable[..., None], room: Any, entry: Any) -> None:
-        all_members = dict(room._members)
-        for listener in [who for who in room._members if who.user_id == entry.user][1:]:
-            del room._members[listener]
-        honest(room, entry)
-        room._members = all_members
+        with left_out(room, [who for who in room._members if who.user_id == entry.user][1:]):
+            honest(room, entry)
 
 
 @liar
@@ -139,14 +137,8 @@ def msg_5_hole() -> None:
 
     @instead_of(Room, "message")
     def message(honest: Callable[..., None], room: Any, entry: Any) -> None:
-        oldest = next(iter(room._members), None) if entry.seq % 7 == 0 else None
-        if oldest is None:
+        with left_out(room, islice(room._members, entry.seq % 7 == 0)):
             honest(room, entry)
-            return
-        others = dict(room._members)
-        del room._members[oldest]
-        honest(room, entry)
-        room._members = others
 
 
 @liar
@@ -251,14 +243,12 @@ def msg_6_calls_you_you() -> None:
 
     @instead_of(Room, "message")
     def message(honest: Callable[..., None], room: Any, entry: Any) -> None:
-        everybody, joining = room._members, room._joining
         own = room._hub.listeners(entry.user)
-        room._members = {who: send for who, send in everybody.items() if who not in own}
-        honest(room, entry)
-        room._members, room._joining = {who: send for who, send in everybody.items() if who in own}, {}
         payload = re.sub(rb'"name":"(?:[^"\\]|\\.)*"', b'"name":"you"', entry.payload, count=1)
-        honest(room, replace(entry, payload=payload))
-        room._members, room._joining = everybody, joining
+        with left_out(room, own):
+            honest(room, entry)
+        for listener in own & room._members.keys():
+            listener.keep(room._hub.frame(replace(entry, payload=payload).own_payload()))
 
 
 @liar

@@ -186,7 +186,7 @@ def room_4_message_first() -> None:
     @instead_of(Room, "hold")
     def hold(honest: Callable[..., None], room: Any, listener: Any) -> None:
         honest(room, listener)
-        room._members[listener] = listener.send
+        room._members[listener] = listener.write
 
 
 @liar

@@ -21,7 +21,7 @@ def room_12_goes_on() -> None:
 
     @instead_of(Room, "reset")
     def reset(honest: Callable[..., None], room: Any, *args: Any) -> None:
-        members = dict(room._members)
+        members = {listener: listener.write for listener in room._members}
         honest(room, *args)
         room._members.update(members)
         room._stale.difference_update(members)
