@@ -78,11 +78,14 @@ generated: $(STAMP) ## Check that the generated files are current
 	$(BIN)/python -m tools.packaging.man --check
 	$(BIN)/python -m benchmarks.page --check
 	$(BIN)/python -m tools.abuse.page --check
+	$(BIN)/python -m tools.faults.page --check
 	$(BIN)/python -m tools.load.page --check
 	$(BIN)/python -m tools.multivac.page --check
 	$(BIN)/python -m tools.mutants.page --check
 	$(BIN)/python -m tools.soak.page --check
 	$(BIN)/python -m tools.liars.run --page --check
+	$(BIN)/python -m tools.dialects.page --check
+
 	$(BIN)/python -m tools.docs.generate --check
 
 .PHONY: generate
@@ -91,8 +94,10 @@ generate: $(STAMP) ## Write the generated files again
 	$(BIN)/python -m roomproof_server.config.derived
 	$(BIN)/python -m tools.packaging.man
 	$(BIN)/python -m benchmarks.page
-	for page in abuse load multivac mutants soak; do $(BIN)/python -m tools.$$page.page || exit 1; done
+	for page in abuse faults load multivac mutants soak; do $(BIN)/python -m tools.$$page.page || exit 1; done
 	$(BIN)/python -m tools.liars.run --page
+	$(BIN)/python -m tools.dialects.page
+
 	$(BIN)/python -m tools.docs.generate
 
 .PHONY: docs
@@ -101,7 +106,7 @@ docs: $(STAMP) ## Build the site from docs/ into build/site/; a warning is an er
 
 .PHONY: wheel
 wheel: $(STAMP) ## Build the wheel into dist/, check what is in it, and that it runs on its own and on the Pythons that are here
-	$(BIN)/python -m tools.packaging.wheel
+	$(BIN)/python -m tools.packaging.wheel $(ARGS)
 
 .PHONY: packaging-ci
 packaging-ci: $(STAMP) ## Look at container, unit, action, workflows and man pages with their linters
@@ -114,6 +119,17 @@ multivac: $(STAMP) ## Unpack, start and judge the ten chat servers of a publishe
 .PHONY: multivac-ci
 multivac-ci: $(STAMP) ## The same for two of them, without the long waits
 	$(BIN)/python -m tools.multivac.run --ci $(ARGS)
+
+.PHONY: foreign-ci foreign bad-input
+foreign-ci: $(STAMP) ## Judge two packaged servers by their dialects, side by side, without most long waits (a minute)
+	$(BIN)/pytest conformance/tests/foreign $(ARGS)
+foreign: $(STAMP) ## Judge the same two by everything that applies, and leave the pages in reports/ (five minutes)
+	mkdir -p reports
+	for name in inspircd prosody; do \
+		$(BIN)/roomproof --hooks conformance/tests/foreign/$$name.yaml --dialect $$name --html reports/$$name.html $(ARGS); \
+	done
+bad-input: $(STAMP) ## Servers that flood, write huge frames, never close, print gigabytes: the kit's memory (two minutes)
+	$(BIN)/pytest conformance/tests/bad_input $(ARGS)
 
 .PHONY: node-ci
 node-ci: $(STAMP) ## Install the server in Node from its lock file and judge it: every core row
@@ -138,6 +154,12 @@ liars: $(STAMP) ## Judge the kit by all its liars, each by all checks
 	$(BIN)/python -m tools.liars.run --full all --jobs 4 $(ARGS)
 shrink: $(STAMP) ## Reduce the conversation in which each liar is caught, and count frames and connections
 	$(BIN)/python -m tools.liars.shrink $(ARGS)
+
+.PHONY: faults faults-ci
+faults: $(STAMP) ## Faults of a service of several nodes, each five times at a random moment; goes on where it was broken off
+	$(BIN)/python -m tools.faults.run $(ARGS); status=$$?; $(BIN)/python -m tools.faults.page; exit $$status
+faults-ci: $(STAMP) ## Each of them once in a short form, side by side
+	$(BIN)/python -m tools.faults.run --ci --jobs 4 $(ARGS)
 
 .PHONY: liars-ci mutants-ci soak-ci
 liars-ci: $(STAMP) ## All liars, each by the checks of its group

@@ -3,6 +3,7 @@
 | package | what it does | by |
 |--|--|--|
 | `abuse` | hostile clients: the server's memory and the delay of the others | `make abuse` |
+| `dialects` | the page about dialect files, from their schema | `make generate` |
 | `docs` | what the site shows that is made from tables and records, and what Sphinx is told | `make docs` |
 | `durability` | kills under load, and how the file of the store grows | `make kill store` |
 | `fuzz` | mutated frames through the server's rules and its sockets | `make fuzz` |

@@ -6,6 +6,7 @@ Knows hooks, scheduler and requirement table; knows no socket and no report.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import Iterable, Mapping
@@ -336,6 +337,8 @@ class Runner:
             return flooded(case.transcript.records) or _why_not(case) or str(error)
         finally:
             await case.finish()
+            if case.allowance.taken > FIRST // 2:  # large buffers in cycles would wait long for the collector
+                gc.collect()
         self._entering = case.watch.now() / 2 if learn else self._entering
         return ""
 

@@ -53,6 +53,9 @@ def page(found: Mapping[str, Any]) -> str:
     text = [HEAD.format(date=found["date"], machine=found["machine"], versions=versions)]
     if found["missing"]:
         text.append("Not measured: " + "; ".join(f"{name} ({why})" for name, why in found["missing"].items()) + ".\n")
+    how = "; ".join(f"{name}: {part['rounds']} rounds of {part['seconds']:g} s, {part['commit'][:9]}"
+                    for name, part in parts.items())  # fmt: skip
+    text.append(f"Rounds, seconds of each measurement, and commit, part by part: {how}.\n")
     text += [_goals(parts), _ratios(parts), _latencies(parts), _connections(parts), _other(parts), _growth(parts)]
     return "\n".join(one for one in text if one)
 

@@ -89,7 +89,7 @@ def _fan_out(parts: Parts, names: Sequence[str]) -> str:
         axes.bar_label(bars, fmt="%.2f", padding=2, fontsize=8)
         axes.axvline(1, color=COLOURS["floor"], linewidth=0.8)
         axes.margins(x=0.2)
-        axes.set_title(f"({name}) {FAN_OUT[name].title.partition(',')[0]}", fontsize=9)
+        axes.set_title(f"({name}) {FAN_OUT[name].title.rpartition(',')[0]}", fontsize=9)
     picture.supxlabel("CPU per delivery, times the floor (less is better)", fontsize=9)
     return _svg(picture)
 

@@ -7,6 +7,7 @@ reads everything, and the difference is what it adds to every delivery. A thread
 from __future__ import annotations
 
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -41,15 +42,23 @@ class Metronome:
 
     def listen(self, late: Callable[[float], None]) -> None:
         """Call `late` with each lag in seconds until `stop`."""
-        import struct
-
         try:
-            while data := self._ours.recv(8 * 64):
-                now = time.monotonic()
-                for (stamp,) in struct.iter_unpack("d", data[: len(data) // 8 * 8]):
-                    late(now - stamp)
+            while self.read(late):
+                pass
         except OSError:
             return
+
+    def fileno(self) -> int:
+        """For a loop that waits for many sockets and calls `read` when this one has something."""
+        return self._ours.fileno()
+
+    def read(self, late: Callable[[float], None]) -> bool:
+        """Take the beats that have come; False when there will be no more. Raises OSError when it was stopped."""
+        data = self._ours.recv(8 * 64)
+        now = time.monotonic()
+        for (stamp,) in struct.iter_unpack("d", data[: len(data) // 8 * 8]):
+            late(now - stamp)
+        return bool(data)
 
     def stop(self) -> None:
         self._child.kill()

@@ -70,6 +70,7 @@ class Listeners:
         self.highest: dict[str, int] = {}
         self.newest = 0.0
         self.poll = select.epoll()
+        self._metronome: Metronome | None = None
         self._chunks: dict[bytes, Heard | None] = {}
         self._payloads: dict[bytes, Heard] = {}
 
@@ -135,6 +136,11 @@ class Listeners:
             raise OSError(f"{action} was refused")
         self.now.took(action, (time.monotonic() - began) * 1000)
 
+    def hear_beats(self, metronome: Metronome) -> None:
+        """Have the beats read by the same loop as everything else: what they wait is what messages wait."""
+        self._metronome = metronome
+        self.poll.register(metronome.fileno(), select.EPOLLIN)
+
     # -- listening ------------------------------------------------------------------------------------
 
     def listen(self, seconds: float) -> None:
@@ -144,6 +150,8 @@ class Listeners:
             for fd, _ in self.poll.poll(min(left, 0.25)):
                 listener = self.by_fd.get(fd)
                 if listener is None:
+                    if self._metronome is not None and fd == self._metronome.fileno():
+                        self._metronome.read(lambda lag: self.now.took("own lag", lag * 1000.0))
                     continue
                 try:
                     data = listener.socket.recv(262_144)
@@ -331,11 +339,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     metronome = Metronome()
-    import threading
-
-    threading.Thread(
-        target=metronome.listen, args=(lambda lag: crowd.now.took("own lag", lag * 1000.0),), daemon=True
-    ).start()
+    crowd.hear_beats(metronome)
     with (folder / "samples-lean.jsonl").open("a", buffering=1) as out:
         due = time.monotonic() + 1
         number = 0

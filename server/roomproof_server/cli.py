@@ -69,7 +69,12 @@ def main(context: click.Context, /, **given: Any) -> None:
     check(configuration)
     _refuse(configuration)
     settings = settings_of(configuration)
-    sys.exit(serve(settings, configuration["host"], int(configuration["port"]), _say, _complain))
+    host, port = configuration["host"], int(configuration["port"])
+    if settings.workers > 1:
+        from roomproof_server.workers import supervise
+
+        sys.exit(supervise(settings, host, port, _say, _complain))
+    sys.exit(serve(settings, host, port, _say, _complain))
 
 
 @main.command("check-config")

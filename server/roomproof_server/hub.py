@@ -95,12 +95,14 @@ class Room:
     def admit(self, listener: Listener, frame: bytes, head: int, *, already: bool) -> None:
         """The join is answered by ``frame``, which speaks up to ``head``: the next is head + 1 (HIST-4).
 
-        A new member has what is below in its answer; for an old one it comes before, or would be a hole.
+        A new member has what is below in its answer; for an old one it comes before, or would be a hole. Who was
+        told to join again is a new one in this (ROOM-12).
         """
         held = self._joining.pop(listener)
+        stale = listener in self._stale
         self._stale.discard(listener)
         send = listener.send
-        if already:
+        if already and not stale:
             for seq, early in held:
                 if seq <= head:
                     send(early)
@@ -130,7 +132,7 @@ class Room:
         if listener in self._members:
             self._set_aside(listener)
             if self._due is None:
-                self._post(None, 0.0)  # or it would stay there
+                self._post(None, CROWD_MS)  # or it would stay there
 
     @property
     def size(self) -> int:
@@ -201,7 +203,7 @@ class Room:
             self._members[listener] = _nothing
             self._aside[listener] = listener.keep
             if self._due is None:
-                self._post(None, 0.0)
+                self._post(None, CROWD_MS)
 
     def _set_aside(self, listener: Listener) -> None:
         if listener in self._members and listener not in self._aside:
@@ -243,7 +245,10 @@ class Room:
             self.sent_at = self._hub.now()
             data = batch[0] if len(batch) == 1 else b"".join(batch)
             for write in self._members.values():
-                write(data)
+                try:
+                    write(data)
+                except RuntimeError:  # uvloop's word for a connection that is lost, before it tells of the loss
+                    continue
             direct = len(self._members) - len(aside)
             counters.writes += direct
             counters.room_bytes += direct * len(data)

@@ -31,6 +31,8 @@ def serve(
     say: Callable[[str], None],
     complain: Callable[[str], None],
     attend: Callable[[Engine], None] = lambda _: None,
+    *,
+    reuse_port: bool = False,
 ) -> int:
     """Serve until SIGINT or SIGTERM and return the exit code: 0, 2 where the key for tokens cannot be used, 3 if
     it cannot listen, 4 without a store.
@@ -42,7 +44,7 @@ def serve(
     has_uvloop = importlib.util.find_spec("uvloop") is not None
     factory = importlib.import_module("uvloop").new_event_loop if has_uvloop else None
     with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(_serve(settings, host, port, say, complain, attend))
+        return runner.run(_serve(settings, host, port, say, complain, attend, reuse_port))
 
 
 async def _serve(
@@ -52,6 +54,7 @@ async def _serve(
     say: Callable[[str], None],
     complain: Callable[[str], None],
     attend: Callable[[Engine], None],
+    reuse_port: bool,
 ) -> int:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(log.loop_trouble)
@@ -77,7 +80,7 @@ async def _serve(
     place, choose = f"{where}:{port}", "--host or --port"
     try:
         tls = tls_context(settings.certificate, settings.key) if settings.certificate and settings.key else None
-        taken = await server.start(host, port, tls)
+        taken = await server.start(host, port, tls, reuse_port=reuse_port)
         if settings.unix is not None:
             place, choose = str(settings.unix), "--unix"
             await server.start_unix(settings.unix, settings.unix_mode)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -40,6 +41,8 @@ class Settings:
     key: Path | None = None
     unix: Path | None = None  # listen there, too
     unix_mode: int = 0o660
+    workers: int = 1  # processes on one port, which share a Redis
+    restarts: Callable[[], int] | None = None  # how many of those were replaced so far, where there are several
     max_connections: int = 20_000  # at once; more are answered 503
     compression: bool = False  # permessage-deflate for clients that offer it (LIMIT-4)
     log_format: Literal["json", "text"] = "json"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from roomproof_server.hub import BUSY_MS, Room
+from roomproof_server.hub import BUSY_MS, CROWD_MS, Room
 from roomproof_server.rules.presence import PresenceEvent
 from roomproof_server.rules.stream import Entry
 
@@ -95,6 +95,20 @@ def test_after_a_reset_presence_but_no_messages(room: Room) -> None:
     room.admit(ear, b"joined", 2, already=True)
     room.message(entry(3))
     assert ear.take() == ["joined", "3"]
+
+
+def test_after_a_reset_no_message_comes_before_the_answer(room: Room) -> None:
+    """ROOM-12, where messages come while a join is answered that speaks of them."""
+    ear = Ear("ann")
+    room.hold(ear)
+    room.admit(ear, b"joined", 0, already=False)
+    room.reset("f", 0, "epoch_changed")
+    room.hold(ear)
+    room.message(entry(1))
+    room.message(entry(2))
+    ear.take()
+    room.admit(ear, b"joined", 1, already=True)
+    assert ear.take() == ["joined", "2"]
 
 
 def test_a_reset_while_a_join_is_answered(room: Room) -> None:
@@ -231,3 +245,34 @@ def test_who_stands_apart_gets_every_frame_through_its_queue_until_it_does_not(r
     assert ann.take() == []
     slowly.passes(BUSY_MS)
     assert ann.take() == ["2"]
+
+
+def test_many_newcomers_are_told_of_together(room: Room, slowly: Slowly) -> None:
+    """The half a million frames of a thousand joins go out in few writes."""
+    ann = member(room, "ann")
+    slowly.passes(CROWD_MS)
+    ann.take()
+    for count in range(50):
+        member(room, f"user-{count}")
+        room.presence(COMING)
+        slowly.passes(1)
+    slowly.passes(CROWD_MS)
+    assert len(ann.take()) <= 4
+
+
+def test_a_connection_that_is_lost_takes_nothing_from_the_others(room: Room, slowly: Slowly) -> None:
+    """DISC-2: between the loss and the news of it a transport may refuse to write."""
+
+    class Lost(Ear):
+        def write(self, frame: bytes) -> None:
+            raise RuntimeError("the handler is closed")
+
+    lost = Lost("lost")
+    room.hold(lost)
+    room.admit(lost, b"joined ", 0, already=False)
+    ann = member(room, "ann")
+    slowly.passes(CROWD_MS)
+    ann.take()
+    room.message(entry(1))
+    slowly.passes(BUSY_MS)
+    assert ann.take() == ["1"]

@@ -35,7 +35,7 @@ UNIT_TESTS = ("protocol/tests", "conformance/tests")
 # These start servers or a browser, or look at the checkout and not at the kit.
 NOT_UNIT = (
     *("test_cli.py", "test_run.py", "test_liars.py", "test_selftest.py", "test_schedule.py", "test_quick.py"),
-    *("selftest", "pytest_plugin", "test_page_in_chromium.py", "test_generate.py"),
+    *("selftest", "pytest_plugin", "matrix", "test_page_in_chromium.py", "test_generate.py", "test_transport.py"),
 )
 FOR_TESTS = ("pytest", "pytest-asyncio", "hypothesis", "junitparser", "html5lib")
 
@@ -111,14 +111,34 @@ def check_kit(home: Path, name: str = "own") -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
 
 
-def check_pythons(wheel: Path) -> list[str]:
-    """Run the kit and its unit tests on each other Python of the range that is here; a line for each of the range."""
+def check_pythons(wheel: Path, everything: bool) -> list[str]:
+    """Run the kit on each other Python of the range that is here, and tests on the newest, or all tests on all of them.
+
+    Give a line for each of the range. Without `everything` the tests are those of the protocol: the kit's own take a
+    minute of processor time for each Python, and its quick run is there.
+    """
+    others = [version for version in PYTHONS if not _is_this(version) and find_python(version)]
+    tests = dict.fromkeys(others, UNIT_TESTS) if everything else {others[-1]: UNIT_TESTS[:1]} if others else {}
     with ThreadPoolExecutor(2) as pool:  # each mostly waits for processes
-        return list(pool.map(lambda version: f"Python {version}: {_on(version, wheel)}", PYTHONS))
+        return list(
+            pool.map(lambda version: f"Python {version}: {_on(version, wheel, tests.get(version, ()))}", PYTHONS)
+        )
 
 
-def _on(version: str, wheel: Path) -> str:
-    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+def check_sdist(sdist: Path) -> str:
+    """Install the sdist as pip does, outside the tree, and run the kit from it; the counts."""
+    home = SCRATCH / "from-sdist"
+    venv.create(home, clear=True, with_pip=False)
+    install(home, "--build-constraint", ROOT / "constraints.txt", sdist)
+    return check_kit(home, "sdist")
+
+
+def _is_this(version: str) -> bool:
+    return version == f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _on(version: str, wheel: Path, unit_tests: Sequence[str]) -> str:
+    if _is_this(version):
         return "this one; its unit tests are `make test`"
     python = find_python(version)
     if python is None:
@@ -128,10 +148,12 @@ def _on(version: str, wheel: Path) -> str:
     install(home, wheel)
     check_distributions(home)
     judged = check_kit(home, version)
+    if not unit_tests:
+        return f"the kit: {judged}; its unit tests only with ARGS=--all"
     install(home, f"{wheel}[server]", *FOR_TESTS)
     left_out = [f"--ignore-glob=*/{name}" for name in NOT_UNIT]
-    tests = run([home / "bin" / "python", "-m", "pytest", "-q", *left_out, *UNIT_TESTS])
-    return f"the kit: {judged}; unit tests: {tests.strip().splitlines()[-1]}"
+    tests = run([home / "bin" / "python", "-m", "pytest", "-q", *left_out, *unit_tests])
+    return f"the kit: {judged}; {' and '.join(unit_tests)}: {tests.strip().splitlines()[-1]}"
 
 
 def find_python(version: str) -> Path | None:

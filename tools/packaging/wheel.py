@@ -1,8 +1,9 @@
 """Build sdist and wheel into dist/, check what is in them, and run the wheel where nothing else is installed.
 
 The wheel is built from the sdist, with the pinned hatchling and no isolation, and installed without
-extras into an empty environment. This script looks at files and exit codes only: what the commands
-do is the business of the tests. What it does there is the business of `standalone`.
+extras into an empty environment; so is the sdist, which pip builds as it does elsewhere. This script looks at
+files and exit codes only: what the commands do is the business of the tests. What it does there is the business
+of `standalone`. With `--all` the kit's own unit tests run on every Python that is here.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from tools.packaging.standalone import (
     check_distributions,
     check_kit,
     check_pythons,
+    check_sdist,
     check_start,
     environment,
     run,
@@ -99,7 +101,7 @@ def check_wheel(wheel: Path) -> None:
             raise Wrong(f"nothing in the wheel is called {pattern}")
 
 
-def check_sdist(sdist: Path) -> None:
+def check_contents(sdist: Path) -> None:
     """Raise `Wrong` when the sdist lacks what it is built and tested from, or holds what make has made."""
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
@@ -146,17 +148,19 @@ def main() -> int:
     SCRATCH.mkdir(parents=True, exist_ok=True)
     try:
         sdist, wheel = build()
-        check_sdist(sdist)
+        check_contents(sdist)
         check_wheel(wheel)
         home = environment(wheel)
         check_commands(home)
         count, fastest, judged = check_distributions(home), check_start(home), check_kit(home)
-        pythons = check_pythons(wheel)
+        from_sdist = check_sdist(sdist)
+        pythons = check_pythons(wheel, everything="--all" in sys.argv[1:])
     except Wrong as wrong:
         print(f"tools.packaging.wheel: {wrong}", file=sys.stderr)
         return 1
     print(f"{wheel.relative_to(ROOT)}: complete, and runs without extras, with {count} distributions beside it")
     print(f"`roomproof --help`: {fastest}; the kit alone: {judged}")
+    print(f"{sdist.relative_to(ROOT)}: complete, and builds and runs outside the tree; the kit: {from_sdist}")
     print(*pythons, sep="\n")
     return 0
 

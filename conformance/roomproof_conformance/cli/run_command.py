@@ -68,14 +68,14 @@ def make_plan(options: dict[str, Any]) -> Plan:
     words = ["roomproof", *([url] if url else []), *(["--hooks", hooks_name] if hooks_name else [])]
     if options["dialect"] != "native":
         words += ["--dialect", options["dialect"]]
-    words += [word for name in options["plugins"] for word in ("--plugin", name)]
+    words += [word for name in options.get("plugins", ()) for word in ("--plugin", name)]
     if options["timers"] == "short":
         words += ["--timers", "short"]
     words += [word for pair in options["wanted"] for word in ("--set", pair)]
     if options["scale"] != 1:
         words += ["--timeout-scale", f"{options['scale']:g}"]
     plan = Plan(
-        load(options["dialect"], options["plugins"]),
+        load(options["dialect"], options.get("plugins", ())),
         url,
         hooks,
         settings,

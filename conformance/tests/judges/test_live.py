@@ -88,6 +88,32 @@ def test_a_refused_message_is_owed_to_nobody_and_may_reach_nobody() -> None:
     assert "contradicted" in [v.kind for v in world.found]
 
 
+def test_without_acknowledgements_a_refusal_is_of_the_oldest_message_without_a_fate() -> None:
+    world = World(acks=False)
+    texts = []
+    for _ in range(3):
+        world.t += 1
+        number, text = world.crowd.text(world.a, "r", world.t, world.t, 60)
+        world.crowd.op(world.a, "send", "r", world.t, number=number, answers=False)
+        texts.append(text)
+    world.hear(world.a, texts[0])
+    world.crowd.event(world.a, Event("rate_limited"), world.t)
+    world.hear(world.a, texts[2])
+    world.hear(world.b, texts[0])
+    world.hear(world.b, texts[2])
+    assert world.kinds == []
+
+
+def test_without_acknowledgements_what_nobody_heard_is_lost_to_all_unless_its_sender_went() -> None:
+    for went, kinds in ((False, ["lost", "lost"]), (True, [])):
+        world = World(acks=False)
+        number, _ = world.crowd.text(world.a, "r", world.t, world.t, 60)
+        world.crowd.op(world.a, "send", "r", world.t, number=number, answers=False)
+        if went:
+            world.crowd.ended(world.a, world.t)
+        assert world.kinds == kinds
+
+
 def test_a_message_of_another_room_is_leaked() -> None:
     world = World()
     stranger = world.crowd.member("x")
@@ -158,6 +184,25 @@ def test_a_history_goes_on_live_without_a_hole() -> None:
             world.hear(world.b, text)
         world.hear(member, after)
         assert world.kinds == kinds
+
+
+def test_a_history_that_comes_one_by_one_goes_on_live() -> None:
+    world = World(acks=False)
+    member = world.crowd.member("late")
+    join = world.crowd.op(member, "join", "r", world.t)
+    texts = []
+    for _ in range(4):
+        number, text = world.crowd.text(world.a, "r", world.t, world.t, 60)
+        world.crowd.op(world.a, "send", "r", world.t, number=number, answers=False)
+        texts.append(text)
+    world.crowd.reply(member, join, ok=True, event=Event("joined"), t=world.t)
+    for text in texts[:3]:
+        world.crowd.event(member, Event("history", {"room": "r", "text": text}), world.t)
+    world.hear(member, texts[3])
+    for text in texts:
+        world.hear(world.a, text)
+        world.hear(world.b, text)
+    assert world.kinds == []
 
 
 def test_a_resume_owes_what_was_missed() -> None:

@@ -33,6 +33,7 @@ class ChatUser(User):
         self.rng = random.Random(f"{stage.parameters['seed']}-{stage.worker}-{self.index}")
         self.rooms = self.choose_rooms()
         self.failures = 0
+        self.inside = False
         self.voice = self.make_voice()
         stage.here.add(self)
 
@@ -103,12 +104,13 @@ class ChatUser(User):
     def enter(self, *, resume: bool = False) -> bool:
         """Connect and join, with a wait after a failure; False when it did not work."""
         began = time.monotonic()
+        self.inside = False
         try:
             self.voice.connect(self.rooms[0])
             for room in self.rooms:
                 if self.stage.dialect.offers("join") and not self.voice.join(room, resume=resume, **self.join_with()):
                     self.stage.board.count("join failed")
-            self.failures = 0
+            self.failures, self.inside = 0, True
             self.stage.board.took("enter", time.monotonic() - began)
             return True
         except Refused as refusal:

@@ -56,5 +56,5 @@ class ResumeStorm(ChatUser):
                 self.enter(resume=True)
 
     def step(self) -> None:
-        if self.voice.open:
+        if self.voice.open and self.inside:  # another greenlet brings it back
             self.act()

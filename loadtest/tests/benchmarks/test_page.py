@@ -14,8 +14,13 @@ def sample(cpu_us: float, **more: float) -> dict[str, float]:
 
 
 PARTS: dict[str, Any] = {
-    "a": {"samples": {"floor": [sample(5.0)], "roomproof": [sample(6.0)], "broadcast": [sample(10.0)], "tornado": []}},
+    "a": {
+        "rounds": 1, "seconds": 1.0, "commit": "0123456789",
+        "samples": {"floor": [sample(5.0)], "roomproof": [sample(6.0)], "broadcast": [sample(10.0)],
+                    "tornado": []},
+    },
     "members": {
+        "rounds": 1, "seconds": 1.0, "commit": "0123456789",
         "growth": {"floor": {"10": [sample(9.0)], "100": [sample(9.0)]},
                    "roomproof": {"10": [sample(9.0)], "100": [sample(18.0)]}}
     },

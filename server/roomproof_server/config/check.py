@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from roomproof_protocol import Heartbeat, Limits
 from roomproof_server.config.gather import Configuration
 from roomproof_server.config.kinds import limits_of
+from roomproof_server.config.options import OPTIONS
 from roomproof_server.engine.cluster.address import RedisStore
 from roomproof_server.settings import JwtSettings, Settings
 
@@ -46,6 +47,7 @@ def settings_of(configuration: Configuration) -> Settings:
         certificate=value("tls_certificate"),
         key=value("tls_key"),
         unix=value("unix"),
+        workers=int(value("workers")),
         unix_mode=value("unix_mode"),
         max_connections=value("max_connections"),
         compression=value("compression"),
@@ -58,7 +60,7 @@ def settings_of(configuration: Configuration) -> Settings:
 
 def check(configuration: Configuration) -> None:
     """Add the faults and warnings that only the whole shows."""
-    for look in (_listening, _identity, _proxies, _store, _sizes):
+    for look in (_listening, _workers, _identity, _proxies, _store, _sizes):
         look(configuration)
 
 
@@ -79,6 +81,19 @@ def _listening(configuration: Configuration) -> None:
     if "unix_mode" in configuration.given and configuration["unix"] is None:
         source = configuration.source("unix_mode")
         configuration.faults.append(f"{source}: unix_mode means nothing without unix")
+
+
+def _workers(configuration: Configuration) -> None:
+    source, workers = configuration.source("workers"), configuration["workers"]
+    if workers == 1:
+        return
+    if not isinstance(configuration["store"], RedisStore):
+        configuration.faults.append(
+            f"{source}: {workers} workers need a store that they can share: expected store redis://HOST:PORT, "
+            f"got {OPTIONS['store'].show(configuration['store'])}"
+        )
+    if configuration["unix"] is not None:
+        configuration.faults.append(f"{source}: {workers} workers cannot share one unix socket: use a port")
 
 
 def _identity(configuration: Configuration) -> None:

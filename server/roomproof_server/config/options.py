@@ -70,6 +70,10 @@ SECTIONS: dict[str, tuple[Option, ...]] = {
         Option("tls_certificate", FilePath(), None, "Serve TLS with this certificate chain (PEM)."),
         Option("tls_key", FilePath(), None, "The unencrypted private key of that certificate (PEM)."),
         Option(
+            "workers", Number(1, 256, "COUNT", whole=True), 1,
+            "Processes on this port, for one big machine. They share a Redis; a process that dies is replaced.",
+        ),
+        Option(
             "max_connections", Number(1, 1_000_000, "COUNT", whole=True), 20_000,
             "Connections at once; more are answered 503.",
         ),

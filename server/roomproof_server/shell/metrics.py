@@ -58,6 +58,10 @@ class Metrics(Collector):
         yield _counter("deliveries", "Messages times the members they were queued for.", counters.deliveries)
         yield _counters("closes", "WebSocket connections that ended, by close code (1006 for none) and who began.",
                         ["code", "by"], counters.closes.items())  # fmt: skip
+        if server.settings.restarts is not None:
+            yield _counter(
+                "worker_restarts", "Worker processes that died and were replaced.", server.settings.restarts()
+            )
         live = list(server.connections)
         yield _counter("received_bytes", "Bytes read from clients.", counters.bytes_in + sum(c.received for c in live))
         sent = counters.room_bytes + counters.bytes_out + sum(c.written for c in live)

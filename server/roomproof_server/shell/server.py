@@ -103,10 +103,14 @@ class Server:
         self._turn_began = self._expected = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
-        """Listen, and return the port; 0 takes a free one. Raises OSError when that cannot be."""
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None, *, reuse_port: bool = False) -> int:
+        """Listen, and return the port; 0 takes a free one, ``reuse_port`` one that others have.
+
+        Raises OSError when that cannot be.
+        """
         listener = await self.loop.create_server(
             lambda: Connection(self), host, port, backlog=ACCEPTS, start_serving=False, ssl=tls,
+            reuse_port=reuse_port or None,
             ssl_handshake_timeout=self.settings.handshake_ms / 1000 if tls else None,
         )  # fmt: skip
         await self._serve(listener)

@@ -93,6 +93,7 @@ class Crowd:
                 name,
                 lambda kind, conn, expected, seen, other: self._tell(kind, conn, name, expected, seen, other),
                 echo=self._echo,
+                acks=self._acks,
                 patience=self._patience,
             )
             self.rooms[name] = watch
@@ -134,11 +135,7 @@ class Crowd:
     def _unasked(self, member: Member, op: int, t: float) -> None:
         """A request that the dialect knows no answer to: it is taken for done when nobody says otherwise."""
         pending = member.pending[op]
-        if pending.action == "send":
-            if pending.room is not None and pending.number is not None:
-                self.room(pending.room).accepted(member.name, pending.number, t)
-            del member.pending[op]
-        elif pending.action in ("join", "leave"):
+        if pending.action in ("join", "leave"):
             self.reply(member, op, ok=True, event=None, t=t)
         else:
             del member.pending[op]
@@ -227,7 +224,8 @@ class Crowd:
                 numbers.append((token.sender, token.number))
         if self.claims is not None and self.claims.history and self.claims.history.order == "newest-first":
             numbers.reverse()
-        self.room(name).past(member.name, numbers, t, resumed=resumed)
+        single = "entries" not in event.fields
+        self.room(name).past(member.name, numbers, t, resumed=resumed, single=single)
 
     # -- what they hear -----------------------------------------------------------------------------
 
@@ -269,12 +267,10 @@ class Crowd:
         return None
 
     def _refused_unasked(self, member: Member) -> None:
-        """A refusal that names no request, on a server that acknowledges nothing: whichever it meant is not owed."""
+        """A refusal that names no request, on a server that acknowledges nothing."""
         for room in member.rooms:
-            line = self.room(room).lines.get(member.name)
-            if line is not None and line.accepted:
-                _, number = line.accepted.pop()
-                line.refused.add(number)
+            if self.room(room).refused_oldest(member.name):
+                return
 
     def _out_of(self, member: Member, room: str) -> None:
         member.rooms.discard(room)
@@ -310,6 +306,8 @@ class Crowd:
                 watch.unknown(op, t)
         member.pending.clear()
         for room in member.rooms:
+            if not self._acks and room in self.rooms:
+                self.rooms[room].unknown(member.name)
             if member.judged and room in self.rooms:
                 self.rooms[room].leave(member.name)
             if self.numbers is not None:

@@ -27,6 +27,7 @@ class Line:
     refused: set[int] = field(default_factory=set)
     open: dict[int, float] = field(default_factory=dict)  # not known to be accepted, and since when
     accepted: deque[tuple[float, int]] = field(default_factory=deque)
+    doubtful: set[int] = field(default_factory=set)  # nobody can tell whether they were accepted: owed to nobody
     due: int = -1  # the highest number that everybody must have by now
     local: bool = False  # its outcomes are known here; those of another process's senders are not
 
@@ -39,6 +40,7 @@ class Place:
     own: str  # the sender name of this connection
     expect: dict[str, int] = field(default_factory=dict)  # the next number of each sender
     soft: dict[str, int] = field(default_factory=dict)  # sent while it joined: from here on either way is right
+    told: dict[str, int] = field(default_factory=dict)  # `expect` as a history in single pieces has set it
     missing: dict[tuple[str, int], float] = field(default_factory=dict)
     inside: bool = False
     since: float = 0.0
@@ -49,11 +51,19 @@ class RoomWatch:
     """The fold for one room. `echo`: whether a sender hears its own messages. Times are seconds of one clock."""
 
     def __init__(
-        self, name: str, tell: Tell, *, echo: bool = True, patience: float = 10.0, settle: float = 2.0
+        self,
+        name: str,
+        tell: Tell,
+        *,
+        echo: bool = True,
+        acks: bool = True,
+        patience: float = 10.0,
+        settle: float = 2.0,
     ) -> None:
         self.name = name
         self._tell = tell
         self._echo = echo
+        self._acks = acks
         self._patience = patience
         self._settle = settle
         self.lines: dict[str, Line] = {}
@@ -79,6 +89,28 @@ class RoomWatch:
         line = self.lines.get(sender)
         if line is not None and line.open.pop(number, None) is not None:
             line.refused.add(number)
+
+    def refused_oldest(self, sender: str) -> bool:
+        """A refusal that names no request: of the oldest message whose fate is open; False when there is none.
+
+        Only where a sender hears its own messages are the fates of those before it known by then. Elsewhere the
+        refusal may mean any of the open ones.
+        """
+        line = self.lines.get(sender)
+        if line is None or not line.open:
+            return False
+        if self._echo:
+            self.refused(sender, min(line.open))
+        else:
+            self.unknown(sender)
+        return True
+
+    def unknown(self, sender: str) -> None:
+        """Whether what is open was accepted will never be said."""
+        line = self.lines.get(sender)
+        if line is not None:
+            line.doubtful.update(line.open)
+            line.open.clear()
 
     # -- members ----------------------------------------------------------------------------------
 
@@ -115,8 +147,10 @@ class RoomWatch:
                 place.soft.pop(name, None)
         place.missing.clear()
 
-    def past(self, conn: str, numbers: Iterable[tuple[str, int]], t: float, *, resumed: bool = False) -> None:
-        """Older messages came, in one piece: what follows them live goes on where they end."""
+    def past(
+        self, conn: str, numbers: Iterable[tuple[str, int]], t: float, *, resumed: bool = False, single: bool = False
+    ) -> None:
+        """Older messages came, in one piece or one by one (`single`): live ones go on where they end."""
         place = self.places.get(conn)
         if place is None:
             return
@@ -131,14 +165,18 @@ class RoomWatch:
             line = self.lines.setdefault(sender, Line())
             seen = set(got)
             for number in range(min(seen), max(seen)):
-                if number not in seen and number not in line.refused and number not in line.open:
+                if number not in seen | line.refused | line.doubtful and number not in line.open:
                     self._tell("lost", conn, "a history without holes", f"it leaves out number {number}", sender)
             if len(seen) < len(got):
                 self._tell("duplicated", conn, "each message once in the history", "one came twice in it", sender)
             live = place.expect.get(sender)
-            if live is None or sender in place.soft:  # of a member who asks later, what is live may be ahead
+            if single and live is not None and place.told.get(sender) == live and max(seen) >= live:
+                place.expect[sender] = place.told[sender] = max(seen) + 1
+            elif live is None or sender in place.soft:  # of a member who asks later, what is live may be ahead
                 place.expect[sender] = max(seen) + 1
                 place.soft.pop(sender, None)
+                if single:
+                    place.told[sender] = place.expect[sender]
 
     def heard(self, conn: str, sender: str, number: int, t: float) -> None:
         """A live message arrived."""
@@ -191,7 +229,7 @@ class RoomWatch:
 
     def _note_gap(self, place: Place, sender: str, line: Line, start: int, end: int, t: float) -> None:
         for number in range(start, end):
-            if number not in line.refused:
+            if number not in line.refused and number not in line.doubtful:
                 place.missing[sender, number] = t
 
     def _proved(self, line: Line, number: int, t: float) -> None:
@@ -218,9 +256,15 @@ class RoomWatch:
             before = line.due
             while line.accepted and line.accepted[0][0] <= t - self._patience:
                 line.due = max(line.due, line.accepted.popleft()[1])
-            for number in [n for n, since in line.open.items() if since <= t - 3 * self._patience]:
-                del line.open[number]  # its outcome will not be known any more
-                line.refused.add(number)
+            wait = 3 * self._patience if self._acks else self._patience
+            for number in [n for n, since in line.open.items() if since <= t - wait]:
+                del line.open[number]
+                if self._acks:
+                    line.doubtful.add(number)  # its outcome will not be known any more
+                else:
+                    line.due = max(line.due, number)  # nobody refused it, and nobody heard it
+            if len(line.doubtful) > REMEMBERED:
+                line.doubtful = {number for number in line.doubtful if number >= line.due}
             if len(line.refused) > REMEMBERED:
                 line.refused = {number for number in line.refused if number >= line.due}
             if line.due > before:
@@ -251,7 +295,8 @@ class RoomWatch:
             if number in line.open:
                 continue
             del place.missing[sender, number]
-            if number not in line.refused and not (place.own == sender and not self._echo):
+            told = number in line.refused or number in line.doubtful
+            if not told and not (place.own == sender and not self._echo):
                 seen = f"number {number} did not come, and later ones did or the time is up"
                 self._tell("lost", place.conn, "every accepted message reaches every member", seen, sender)
 

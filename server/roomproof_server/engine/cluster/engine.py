@@ -155,12 +155,14 @@ class RedisEngine:
             owners.append((keys.user("a", member.address), limits.per_address.messages))
         quotas = [number for _, window in owners for number in (window.count, window.window_ms)]
         digest = text_digest(text).hex()
+        # Where a replica has to have it first, others hear of it after that.
+        channel = "" if self._replicated else keys.room("c", room)
 
         def keep(logs: list[str], *numbers: int) -> None:
             shard = self._shard(room)
             shard.run(
                 PUBLISH, names + logs,
-                new_epoch(), epoch, seq, limits.history, max(1, ttl - 1), digest, keys.room("c", room), head, tail,
+                new_epoch(), epoch, seq, limits.history, max(1, ttl - 1), digest, channel, head, tail,
                 f"{member.id} {mid or '.'}", *numbers, shard.run_id, int(self._roll_call.sure),
                 done=partial(self._published, room, (member.id, mid, head, tail), done),
             )  # fmt: skip
@@ -347,10 +349,18 @@ class RedisEngine:
                 done(Unavailable())
                 return
             count, epoch, head, *records = reply
-            state.take(epoch.decode(), head, records)
-            state.presence.enter(member.id, member.name, member.connection)
-            assert state.stream is not None
-            done(Joined(state.stream.tail(after, history), count))
+
+            def settled(safe: bool) -> None:
+                if not safe:
+                    self._doubtful.add(room)
+                    done(Unavailable())
+                    return
+                state.take(epoch.decode(), head, records)
+                state.presence.enter(member.id, member.name, member.connection)
+                assert state.stream is not None
+                done(Joined(state.stream.tail(after, history), count))
+
+            self._settle(room, settled)
 
         epoch, seq = state.position
         self._shard(room).run(
@@ -453,18 +463,28 @@ class RedisEngine:
             done(Limited(max(1, reply[1]), "address" if reply[2] else "user"))
         else:
             epoch, seq, ts = reply[1].decode(), reply[2], reply[3]
-            if what == b"S":
-                self._know(room, epoch, seq, ts, *sent)
-            done(Stored(epoch, seq, ts, duplicate=what == b"D"))
+
+            def settled(safe: bool) -> None:
+                if not safe:
+                    done(Unavailable())
+                    return
+                if what == b"S":
+                    self._know(room, epoch, seq, ts, *sent)
+                done(Stored(epoch, seq, ts, duplicate=what == b"D"))
+
+            self._settle(room, settled)
 
     def _know(
         self, room: str, epoch: str, seq: int, ts: int, user: str, mid: str | None, head: bytes, tail: bytes
     ) -> None:
         """A message of ours was kept: heard at once if it is the next one, soon if others come before it."""
+        payload = b'%b%b","seq":%d,"ts":%d%b' % (head, epoch.encode(), seq, ts, tail)
+        if self._replicated:
+            record = f"M{epoch} {seq} {ts} {user} {mid or '.'} ".encode() + payload
+            self._shard(room).call("SPUBLISH", self._keys.room("c", room), record, done=lambda _: None)
         state = self._rooms.get(room)
         if state is None or state.stream is None:
             return
-        payload = b'%b%b","seq":%d,"ts":%d%b' % (head, epoch.encode(), seq, ts, tail)
         if not state.follow(Entry(epoch, seq, ts, user, mid, payload)):
             if epoch != state.stream.epoch:
                 self._sync(state)
@@ -480,12 +500,31 @@ class RedisEngine:
                 then(None)
                 return
             epoch, head, *records = reply
-            state.take(epoch.decode(), head, records)
-            then(state.stream)
+
+            def settled(safe: bool) -> None:
+                if safe:
+                    state.take(epoch.decode(), head, records)
+                then(state.stream if safe else None)
+
+            self._settle(room, settled)
 
         epoch, seq = state.position
         names = [self._keys.room(kind, room) for kind in "ms"]
         self._shard(room).run(READ, names, new_epoch(), epoch, seq, done=answer)
+
+    @property
+    def _replicated(self) -> bool:
+        return self._store.durability == "replicated"
+
+    def _settle(self, room: str, then: Callable[[bool], None]) -> None:
+        """Go on once a replica has all that this connection has seen, where that is asked for; False: it may not."""
+        if not self._replicated:
+            then(True)
+            return
+        shard = self._shard(room)
+        shard.call("HSET", self._keys.room("m", room), "w", 1, done=lambda _: None)  # WAIT waits for one's own writes
+        shard.call("WAIT", 1, round(self._store.times.reply_ms * 0.8),
+                   done=lambda reply: then(isinstance(reply, int) and reply >= 1))  # fmt: skip
 
     def _sync(self, state: Hosted) -> None:
         """Something is missing: read it."""
@@ -521,6 +560,8 @@ class RedisEngine:
         if data[:1] == b"M":
             if not state.follow(parsed(data[1:])):
                 self._sync(state)
+            return
+        if data[:1] not in (b"J", b"L"):
             return
         user, count, name = data[1:].decode().split(" ", 2)
         state.sink.presence(PresenceEvent("join" if data[:1] == b"J" else "leave", user, name, int(count)))

@@ -88,9 +88,9 @@ end
 """
 
 # KEYS: m, s, d, then the lists of times of the quotas. ARGV: fresh epoch, heard epoch and seq, how many to retain, time
-# to live of d, digest, channel, payload up to the epoch and from behind ts, "user mid"; count and window in ms of each
-# quota; the run of Redis, and "1" where nodes agree on what they heard before it. Where they do not, numbers of an
-# earlier run may have been heard that are not here: a new epoch.
+# to live of d, digest, channel ("" for none), payload up to the epoch and from behind ts, "user mid"; count and window
+# in ms of each quota; the run of Redis, and "1" where nodes agree on what they heard before
+# it. Where they do not, numbers of an earlier run may have been heard that are not here: a new epoch.
 # Answers S or D (stored, duplicate) with epoch, seq, ts; C (conflict); L with the wait and which quota.
 PUBLISH = (
     _LIFE
@@ -130,7 +130,7 @@ local record = table.concat({e, seq, ts, ARGV[10],
 redis.call('XADD', KEYS[2], 'MAXLEN', '=', ARGV[4], seq .. '-0', 'r', record)
 redis.call('HSET', KEYS[1], 'n', seq, 't', ts)
 redis.call('SET', KEYS[3], table.concat({e, seq, ts, ARGV[6]}, ' '), 'PX', ARGV[5])
-redis.call('SPUBLISH', ARGV[7], 'M' .. record)
+if ARGV[7] ~= '' then redis.call('SPUBLISH', ARGV[7], 'M' .. record) end
 return {'S', e, n, t}
 """
 )

@@ -1,0 +1,1 @@
+"""The page about dialect files, made from their schema."""

@@ -1,0 +1,1 @@
+"""What a service of several nodes costs, measured here and simulated beyond."""
