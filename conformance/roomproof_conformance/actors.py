@@ -105,11 +105,14 @@ class _Ears:
 class Client:
     """One connection of a case: `name` stands in the transcript, `user` is the identity it claims."""
 
-    def __init__(self, case: Case, name: str, user: str, session: Session, room: str | None = None) -> None:
+    def __init__(
+        self, case: Case, name: str, user: str, session: Session, room: str | None = None, node: int = 0
+    ) -> None:
         self.case = case
         self.name = name
         self.user = user
         self.session = session
+        self.node = node  # of the service, counted from 0
         self.room = room  # the room that is part of the address, for servers with one room per connection
         self.connection: Connection | None = None
         self.handshake: Handshake | None = None
@@ -126,7 +129,8 @@ class Client:
         self._keeper: asyncio.Task[None] | None = None
         self._asking: list[asyncio.Task[None]] = []  # operations with requests over HTTP
         given = {k: v for k, v in session.variables.items() if session.dialect.variables.get(k) != v}
-        self._who = {"user": user, "room": room, "variables": given}  # what a replay must give it as well
+        where = {"node": node + 1} if len(case.target.nodes) > 1 else {}
+        self._who = {"user": user, "room": room, "variables": given, **where}  # what a replay must give it as well
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -146,7 +150,7 @@ class Client:
         Raises `transport.Unreachable` when there is no answer that is HTTP.
         """
         await asking.before(self)
-        address = url or self.case.target.address(self.session)
+        address = url or self.case.target.address(self.session, self.node)
         offered = list(self.session.dialect.subprotocols) if subprotocols is None else subprotocols
         sent = [*self.session.headers(), *(headers or [])]
         odd = {"elsewhere": url is not None, "receive_buffer": receive_buffer, "extensions": extensions}
@@ -181,7 +185,7 @@ class Client:
 
         Raises `transport.Unreachable` when there is no answer that is HTTP.
         """
-        address = self.case.target.address(self.session)
+        address = self.case.target.address(self.session, self.node)
         self.note("open", url=address, headers=[], subprotocols=[], get=path or "", **self._who)
         self.handshake = await plain.get(address, path, patience=self.case.patience * 2)
         self._note_handshake(self.handshake)
@@ -191,7 +195,7 @@ class Client:
 
         Raises `transport.Unreachable` when nobody takes the connection.
         """
-        address = self.case.target.address(self.session)
+        address = self.case.target.address(self.session, self.node)
         begin = {"begun": begun.decode("latin-1"), "seconds": seconds}
         self.note("open", url=address, headers=[], subprotocols=[], **begin, **self._who)
         how = await plain.unfinished(address, begun, patience=seconds)

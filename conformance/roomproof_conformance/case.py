@@ -11,6 +11,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from . import bounds, clock
 from .actors import Client, Op
@@ -58,6 +59,8 @@ class Case(Serving):
         self._credentials: dict[str, dict[str, Any]] = {}
         self._said: dict[str, deque[float]] = defaultdict(deque)
         self._main = scenario.checks[0].id
+        self._home = crc32(self._main.encode()) % len(target.nodes)
+        self._places: dict[str, int] = {}  # of each user, the node of its latest connection
         checks = [c.id for c in scenario.checks]
         self.note("", "case", format=FORMAT, checks=checks, **target.facts(own=scenario.own_server))
 
@@ -85,8 +88,10 @@ class Case(Serving):
 
     # -- clients -----------------------------------------------------------------------------------
 
-    def stranger(self, room: str | None = None, *, user: str | None = None, **variables: Any) -> Client:
-        """A client that has not connected yet: `await stranger.connect()`, then `identify`."""
+    def stranger(
+        self, room: str | None = None, *, user: str | None = None, node: int | None = None, **variables: Any
+    ) -> Client:
+        """A client that has not connected yet: `await stranger.connect()`, then `identify`; `node` counts from 0."""
         user = user or f"user{len(self._users) + 1}"
         self._users.setdefault(user, self.target.names.nick())
         open_now = sum(1 for c in self.clients if c.connection is not None and not c.ended)
@@ -94,9 +99,21 @@ class Case(Serving):
             raise RuntimeError(f"{self._main} declares conns={self.scenario.conns} and wants one more")
         name = _letters(len(self.clients))
         session = self.target.session(nick=self._users[user], room=room, variables=variables)
-        client = Client(self, name, user, session, room)
+        place = self._places[user] = self._place(user) if node is None else node
+        client = Client(self, name, user, session, room, place)
         self.clients.append(client)
         return client
+
+    def _place(self, user: str) -> int:
+        """The node for a user's next connection.
+
+        Where clients are to be spread, users are put on the nodes in turn, and who comes again is put on the next one;
+        otherwise all of them are on one, which another scenario need not have.
+        """
+        count = len(self.target.nodes)
+        if self.scenario.nodes == 1:
+            return self._home
+        return (self._places[user] + 1 if user in self._places else len(self._places)) % count
 
     async def client(self, room: str | None = None, *, user: str | None = None, **options: Any) -> Client:
         """A connected client that has said who it is. The same `user` label is the same identity again."""
@@ -303,6 +320,7 @@ class Case(Serving):
         self._state(judge, says, check or self._main, role)
 
     def _state(self, judge: Judge, says: str, check: str, role: Role) -> None:
+        check = self.scenario.judged_as.get(check, check)
         self.note("", "statement", check=check, role=role, judge=judge.kind, params=judge.params(), says=says)
 
     def _hopeless(self, judge: Judge) -> bool:
@@ -461,9 +479,14 @@ class Case(Serving):
         self.note("", "noise", seconds=seconds)
 
     async def finish(self) -> None:
-        """Let the clients go, politely and one after another: a server must not trip over our manners."""
+        """Let the clients go, politely and one after another: a server must not trip over our manners.
+
+        Raises HookError when a fault that is still in the service cannot be taken out.
+        """
         for client in self.clients:
             await client.close()
+        if self.scenario.disturbs and self.target.faults is not None:
+            await self.target.faults.take_out()
 
 
 def _letters(number: int) -> str:

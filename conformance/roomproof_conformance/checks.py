@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .judges import Judge
 
 Run = Callable[["Case"], Awaitable[None]]
+ACROSS = "@nodes"
+"""How the id of a variant ends (see `across`)."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,11 @@ class Check:
     @property
     def requirement(self) -> str:
         return self.id.partition(".")[0]
+
+    @property
+    def variant(self) -> bool:
+        """Whether it is another check with its clients on different nodes."""
+        return self.id.endswith(ACROSS)
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,9 @@ class Scenario:
     settings: Mapping[str, Any] = field(default_factory=dict)
     own_server: bool = False
     hooks: frozenset[str] = frozenset()
+    nodes: int = 1
+    disturbs: bool = False
+    judged_as: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def apart(self) -> bool:
@@ -100,11 +110,14 @@ def scenario(
     settings: Mapping[str, Any] | None = None,
     own_server: bool = False,
     hooks: str = "",
+    nodes: int = 1,
+    faults: str = "",
     titles: Mapping[str, str] | None = None,
 ) -> Callable[[Run], Run]:
     """Register an `async def scenario(case)` under the checks that it judges, the main one first.
 
-    `needs` is a string of capability names. Checks with different needs belong into different scenarios.
+    `needs` is a string of capability names. Checks with different needs belong into different scenarios. `faults` names
+    the faults that it puts into the service.
     """
 
     def register(run: Run) -> Run:
@@ -114,9 +127,22 @@ def scenario(
         wanted = frozenset(needs.split())
         title = " ".join(doc.split("\n\n")[0].split())
         checks = tuple(_check(i, (titles or {}).get(i, title), wanted) for i in ids)
-        commands = frozenset(hooks.split()) | ({"start"} if settings or own_server else frozenset())
+        commands = frozenset((hooks + " " + faults).split()) | ({"start"} if settings or own_server else frozenset())
         SCENARIOS.append(
-            Scenario(run, checks, wanted, conns, hostile, alone, waits, settings or {}, own_server, commands)
+            Scenario(
+                run,
+                checks,
+                wanted,
+                conns,
+                hostile,
+                alone,
+                waits,
+                settings or {},
+                own_server,
+                commands,
+                nodes,
+                bool(faults),
+            )
         )
         return run
 
@@ -143,11 +169,15 @@ def load() -> tuple[list[Scenario], list[Watch]]:
     return SCENARIOS, WATCHES
 
 
-def all_checks() -> list[Check]:
-    """Every check, in the order of the requirement table."""
+def all_checks(*, variants: bool = False) -> list[Check]:
+    """Every check, in the order of the requirement table; with `variants` theirs for clusters as well."""
     from roomproof_protocol import requirements
 
+    from . import across
+
     scenarios, watches = load()
+    if variants:
+        scenarios = [*scenarios, *across.variants(scenarios)]
     order = {row.id: place for place, row in enumerate(requirements())}
     checks = [check for s in scenarios for check in s.checks] + [w.check for w in watches]
     return sorted(checks, key=lambda check: (order[check.requirement], check.id))

@@ -44,6 +44,8 @@ class Hooks:
     start: tuple[str, ...] = ()
     token: tuple[str, ...] = ()
     node: tuple[str, ...] = ()
+    engine: tuple[str, ...] = ()
+    nodes: int = 1  # how many a run starts unless told otherwise
     faults: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ready: float = 15.0
     stop_signal: signal.Signals = signal.SIGTERM
@@ -58,7 +60,13 @@ class Hooks:
     @property
     def given(self) -> frozenset[str]:
         """The names of the hooks that there are, as scenarios ask for them."""
-        commands = {"start": self.start, "token": self.token, "node": self.node, **self.faults}
+        commands = {
+            "start": self.start,
+            "token": self.token,
+            "node": self.node,
+            "engine": self.engine,
+            **self.faults,
+        }
         return frozenset(name for name, command in commands.items() if command)
 
 
@@ -106,6 +114,8 @@ def _checked(data: Any, path: Path) -> Hooks:
         tuple(data.get("start", ())),
         tuple(data.get("token", ())),
         tuple(data.get("node", ())),
+        tuple(data.get("engine", ())),
+        data.get("nodes", 1),
         {name: tuple(command) for name, command in data.get("faults", {}).items()},
         seconds(data.get("ready", "15s")),
         signal.Signals[data.get("stop_signal", "SIGTERM")],
@@ -142,10 +152,12 @@ class Process:
     folder: Path
     settings: Mapping[str, Any] = field(default_factory=dict)
     first: int | None = None  # of a further node: the port of the one that was started first
+    number: int = 1  # of a node, as the hooks count them
+    engine: Process | None = field(default=None, repr=False)  # what the nodes share, where there is a hook for it
+    nodes: list[Process] = field(default_factory=list, repr=False)  # the further ones
     _output: Output = field(default_factory=Output, repr=False)
     _child: asyncio.subprocess.Process | None = field(default=None, repr=False)
     _tokens: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TOKENS), repr=False)
-    _nodes: list[Process] = field(default_factory=list, repr=False)
 
     @property
     def pid(self) -> int | None:
@@ -182,8 +194,15 @@ class Process:
             "ROOMPROOF_PORT": str(self.port),
             "ROOMPROOF_STATE": str(self.folder / "state"),
             "ROOMPROOF_SETTINGS": json.dumps(self.settings),
+            "ROOMPROOF_NODE": str(self.number),
             **({"ROOMPROOF_FIRST_PORT": str(self.first)} if self.first is not None else {}),
+            **({"ROOMPROOF_ENGINE_PORT": str(self.engine.port)} if self.engine is not None else {}),
         }
+
+    @property
+    def all_nodes(self) -> list[Process]:
+        """This one and the further ones, as the hooks count them."""
+        return [self, *self.nodes]
 
     async def start(self) -> None:
         """Run the start hook. Raises HookError when there is none or its command cannot be run."""
@@ -209,62 +228,47 @@ class Process:
     async def token(self, claims: Mapping[str, Any]) -> str:
         """A token with these claims from the token hook. Raises HookError when it gives none."""
         async with self._tokens:
-            token = (await self._run("token", self.hooks.token, json.dumps(claims).encode())).strip()
+            given = json.dumps(claims).encode()
+            command, environment = self.hooks.token, self.environment
+            token = await run_hook(
+                self.hooks, "token", command, given=given, environment=environment, folder=self.folder
+            )
+            token = token.strip()
         if not token:
             raise HookError(f"{self.hooks.path}: token: it printed nothing")
         return token
 
-    async def fault(self, name: str, *, on: bool) -> None:
-        """Have the fault put in or taken out; done when it is so. Raises HookError when the hook fails."""
-        switch = {"ROOMPROOF_FAULT": "on" if on else "off", "ROOMPROOF_PID": str(self.pid)}
-        await self._run(name, self.hooks.faults[name], b"", **switch)
-
     async def another_node(self) -> Process:
         """Start one more node beside this one, with the same state; it ends with this one. Raises HookError."""
         hooks = replace(self.hooks, start=self.hooks.node)
-        node = Process(hooks, free_port(), Path(tempfile.mkdtemp(dir=self.folder)), self.settings, first=self.port)
+        if not hooks.start:
+            raise HookError(f"{self.hooks.path}: has no hook `node`, so the kit cannot start a second node")
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        number = len(self.nodes) + 2
+        node = Process(hooks, free_port(), folder, self.settings, self.port, number, self.engine)
         (node.folder / "state").symlink_to(self.folder / "state")
-        self._nodes.append(node)
+        self.nodes.append(node)
         await node.start()
+        await node.until_it_listens("node")
+        return node
+
+    async def until_it_listens(self, what: str = "node") -> None:
+        """Wait until somebody accepts connections on the port. Raises HookError."""
         for _ in range(int(self.hooks.ready / POLL)):
-            if node.listens():
-                return node
+            if self.listens():
+                return
+            if not self.running:
+                break
             await pause(POLL)
-        words = node.last_words() or "none"
+        words = self.last_words() or "none"
         raise HookError(
-            f"{self.hooks.path}: node: nobody listens after {self.hooks.ready:g} s; its last words: {words}"
+            f"{self.hooks.path}: {what}: nobody listens after {self.hooks.ready:g} s; its last words: {words}"
         )
 
     def listens(self) -> bool:
         """Whether somebody accepts connections on the port."""
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    async def _run(self, name: str, command: tuple[str, ...], given: bytes, **environment: str) -> str:
-        """Run a hook that ends, for at most `ready` and `grace` together; what it printed. Raises HookError."""
-        where = f"{self.hooks.path}: {name}"
-        try:
-            child = await asyncio.create_subprocess_exec(
-                *_filled(self.hooks, command),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                cwd=self.folder,
-                env={**self.environment, **environment},
-                preexec_fn=die_with_parent,
-            )
-        except (OSError, IndexError) as error:
-            raise HookError(f"{where}: cannot be run: {error}") from None
-        limit = self.hooks.ready + self.hooks.grace
-        try:
-            out, err = await asyncio.wait_for(child.communicate(given), limit)
-        except TimeoutError:
-            child.kill()
-            raise HookError(f"{where}: not done after {limit:g} s") from None
-        if child.returncode != 0:
-            words = err.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-            raise HookError(f"{where}: exit code {child.returncode}: {words[0]}")
-        return out.decode(errors="replace")
 
     @property
     def url(self) -> str:
@@ -286,16 +290,20 @@ class Process:
         """What the server has printed so far, both streams; of very much the beginning and the end."""
         return self._output.text()
 
-    async def stop(self) -> int | None:
-        """End it by its stop signal, then by SIGKILL to the whole group; its exit code."""
-        for node in self._nodes:
+    async def stop(self, *, alone: bool = False) -> int | None:
+        """End it by its stop signal, then by SIGKILL to the whole group; its exit code. What the nodes share ends with
+        it, unless it ends `alone`."""
+        for node in self.nodes:
             await node.kill()
-        if self._child is None:
-            return None
-        self.send_signal(self.hooks.stop_signal)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._child.wait(), self.hooks.grace)
-        return await self.kill()
+        code = None
+        if self._child is not None:
+            self.send_signal(self.hooks.stop_signal)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._child.wait(), self.hooks.grace)
+            code = await self.kill()
+        if self.engine is not None and not alone:
+            await self.engine.stop()
+        return code
 
     async def kill(self) -> int | None:
         """SIGKILL to the group, whether or not the leader still lives; its exit code."""
@@ -308,8 +316,8 @@ class Process:
 
     def kill_now(self) -> None:
         """The same without waiting, further nodes too, and no folder is left: for a way out that cannot wait."""
-        for node in self._nodes:
-            node.kill_now()
+        for other in (*self.nodes, *([self.engine] if self.engine else [])):
+            other.kill_now()
         self._to_group(signal.SIGKILL)
         self.discard()
 
@@ -329,18 +337,64 @@ class Process:
 
 
 async def start(hooks: Hooks, settings: Mapping[str, Any]) -> Process:
-    """Run the start hook with a free port, a scratch folder and the wanted settings (JSON).
+    """Run the start hook with a free port, a scratch folder and the wanted settings (JSON), after the hook for the
+    engine where there is one.
 
     Raises HookError when there is none, or its command cannot be run at all. Readiness is the caller's question.
     """
     folder = Path(tempfile.mkdtemp(prefix="roomproof-"))
+    process: Process | None = None
     try:
         process = hooks.process(free_port(), folder, settings)
+        if hooks.engine:
+            shared = folder / "engine"
+            shared.mkdir()
+            (shared / "state").symlink_to(folder / "state")
+            process.engine = Process(replace(hooks, start=hooks.engine), free_port(), shared, settings)
+            await process.engine.start()
+            await process.engine.until_it_listens("engine")
         await process.start()
     except BaseException:  # cancelled, too: nobody else knows of the folder
+        if process is not None:
+            process.kill_now()
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return process
+
+
+async def run_hook(
+    hooks: Hooks,
+    name: str,
+    command: tuple[str, ...],
+    *,
+    environment: Mapping[str, str],
+    given: bytes = b"",
+    folder: Path | None = None,
+) -> str:
+    """Run a hook that ends, for at most `ready` and `grace` together; what it printed. Raises HookError."""
+    where = f"{hooks.path}: {name}"
+    try:
+        child = await asyncio.create_subprocess_exec(
+            *_filled(hooks, command),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=folder,
+            env={**os.environ, **environment},
+            preexec_fn=die_with_parent,
+        )
+    except (OSError, IndexError) as error:
+        raise HookError(f"{where}: cannot be run: {error}") from None
+    limit = hooks.ready + hooks.grace
+    try:
+        out, err = await asyncio.wait_for(child.communicate(given), limit)
+    except TimeoutError:
+        child.kill()
+        raise HookError(f"{where}: not done after {limit:g} s") from None
+    if child.returncode != 0:
+        words = err.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+        raise HookError(f"{where}: exit code {child.returncode}: {words[0]}")
+    return out.decode(errors="replace")
 
 
 def _filled(hooks: Hooks, command: tuple[str, ...]) -> list[str]:

@@ -23,7 +23,7 @@ MOST = 10
 
 def left_out(scenario: Scenario, planned: float) -> str:
     """Why a scenario that must wait `planned` seconds has no place in a quick run; empty when it has one."""
-    if scenario.apart:
+    if scenario.apart or scenario.disturbs:
         return "needs a server of its own"
     if scenario.hooks:
         return "runs commands of the hook file"

@@ -6,37 +6,32 @@ Knows hooks, scheduler and requirement table; knows no socket and no report.
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
-from functools import partial
 from operator import itemgetter
 from typing import Any
 
 from roomproof_protocol import Requirement, requirements
 
+from . import across, quick
 from . import checks as registry
-from . import hooks as hooking
-from . import quick
-from .bounds import FIRST, RUN, Allowance
-from .case import Case, Stop
 from .checks import Check, Scenario, Watch
-from .clock import LagMeter, Slots, pause
-from .dialects import Dialect
-from .hooks import HookError, Hooks, Process
+from .clock import LagMeter
+from .faulting import BY_SIGNAL
+from .hooks import Process
 from .interpreter import tuned
-from .judges import Arrives
-from .judging import flooded
+from .plan import Plan
 from .results import CheckResult, RunResult
-from .schedule import JOBS, Outcome, Scheduler
-from .target import Progress, Quiet, StartError, Target, TargetError
-from .transport import Unreachable
+from .schedule import Outcome, Scheduler
+from .starting import Starter
+from .target import Target, TargetError
 from .verdicts import Conclusion, Reason, Verdict
 from .watching import conclude_watch
+
+__all__ = ["SHORT_TIMERS", "Plan", "Runner"]
 
 SHORT_TIMERS: Mapping[str, Any] = {
     "heartbeat": {"interval_ms": 1000, "timeout_ms": 1000},
@@ -48,37 +43,10 @@ SHORT_TIMERS: Mapping[str, Any] = {
 
 LONG_WAIT = 5.0
 """Seconds from which a case is not run one by one with others."""
-
-
-STARTS = 2
-"""How many servers start at the same time: more would starve the cases that are under way."""
 CHAINS = 3
 """How many servers that the kit starts take the cases that run one by one, at most."""
 EACH = 0.25
 """Seconds that such a case takes beside its waits, where two clients meet at once."""
-
-
-@dataclass
-class Plan:
-    """What to judge, where, and how."""
-
-    dialect: Dialect
-    url: str | None = None
-    hooks: Hooks | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    only: tuple[str, ...] = ()
-    skip: tuple[str, ...] = ()
-    jobs: int = JOBS
-    scale: float = 1.0
-    longest: float | None = None  # leave out what must wait longer (seconds)
-    quick: bool = False  # leave out what takes more than a moment (see `quick`)
-    repeat: str = ""  # the command line that repeats this run, without the selection
-    progress: Progress = field(default_factory=Quiet)
-
-    def wants(self, check: Check) -> bool:
-        names = (check.id, check.requirement)
-        chosen = not self.only or any(fnmatchcase(n, g) for g in self.only for n in names)
-        return chosen and not any(fnmatchcase(n, g) for g in self.skip for n in names)
 
 
 class Runner:
@@ -89,17 +57,20 @@ class Runner:
 
         self.plan = plan
         self.rows: dict[str, Requirement] = {row.id: row for row in requirements()}
-        self.scenarios, self.watches = registry.load()
-        where = plan.url or (plan.hooks.path.stem if plan.hooks else "")
-        self.result = RunResult(where, plan.dialect.name, __version__, datetime.now(UTC))
+        scenarios, self.watches = registry.load()
+        scenarios = [*scenarios, *across.variants(scenarios)]
+        self.scenarios = [replace(s, own_server=True) if s.disturbs and plan.starts else s for s in scenarios]
+        self.result = RunResult(plan.where, plan.dialect.name, __version__, datetime.now(UTC))
         self._outcomes: list[Outcome] = []
         self._main: Target | None = None
         self._preset: dict[str, Conclusion] = {}
-        self.processes: list[Process] = []  # all that were started, the ended ones included
+        self._starter = Starter(plan)
         self._lag = LagMeter()
-        self._kept = Allowance(RUN)
-        self._entering = 0.0  # seconds that two clients took to meet
-        self._starting = asyncio.Semaphore(STARTS)
+
+    @property
+    def processes(self) -> list[Process]:
+        """All servers that were started, the ended ones included."""
+        return self._starter.processes
 
     # -- the run ------------------------------------------------------------------------------------
 
@@ -118,26 +89,25 @@ class Runner:
         except BaseExceptionGroup as group:
             raise _first(group) from None
         finally:
-            for process in self.processes:
-                process.kill_now()
+            self._starter.kill_now()
             self._gather(time.monotonic() - began)
         return self.result
 
     async def stop_all(self) -> None:
         """End every server that this run started."""
-        for process in self.processes:
-            await process.stop()
-            process.discard()
+        await self._starter.stop_all()
 
     async def _run(self) -> None:
-        main = self._main = await self.target(self.plan.settings)
+        main = self._main = await self._starter.target(self.plan.settings, self.plan.nodes)
         self._note_problems(main)
         plans = self._applicable(main)
         longest = self._longest(main, plans)
         self.result.longest_wait = longest
         self.plan.progress.planned(len(plans), longest)
-        ordinary = [s for s in plans if not s.hostile and not s.apart]
-        hostile = [s for s in plans if s.hostile and not s.apart]
+        together = [s for s in plans if not s.apart and not s.disturbs]
+        ordinary = [s for s in together if not s.hostile]
+        hostile = [s for s in together if s.hostile]
+        disturbing = [s for s in plans if s.disturbs and not s.apart]
         apart: dict[str, list[Scenario]] = {}
         for s in plans:
             if s.apart:
@@ -152,13 +122,13 @@ class Runner:
                 for scenarios in sorted(apart.values(), key=lambda group: -self._longest(main, group)):
                     group.create_task(self._apart(scenarios))
         if not self._starts:
-            await self._one_by_one(main, hostile)
+            await self._one_by_one(main, hostile + disturbing)
         self.result.wall = time.monotonic() - began
         await self.stop_all()
 
     def _chains(self, target: Target, scenarios: list[Scenario]) -> list[list[Scenario]]:
         """Shares out what runs one by one so that no chain ends long after the others, nor after the longest wait."""
-        each = max(EACH, 3 * self._entering)
+        each = max(EACH, 3 * self._starter.entering)
         whole = sum(self._planned(target, scenario) + each for scenario in scenarios)
         count = min(CHAINS, max(1, round(whole / max(self.result.longest_wait, LONG_WAIT))))
         chains: list[tuple[float, list[Scenario]]] = [(0.0, []) for _ in range(count)]
@@ -175,14 +145,15 @@ class Runner:
     @property
     def _starts(self) -> bool:
         """Whether the kit starts the server itself."""
-        return self.plan.hooks is not None and bool(self.plan.hooks.start)
+        return self.plan.starts
 
     async def _apart(self, scenarios: list[Scenario]) -> None:
         """Scenarios that want a server set in one same way, or one for themselves."""
         settings = scenarios[0].settings
         asked = {**self.plan.settings, **settings}
         try:
-            target = await self.target({name: value for name, value in asked.items() if value is not None})
+            settings_wanted = {name: value for name, value in asked.items() if value is not None}
+            target = await self._starter.target(settings_wanted, self._nodes(scenarios[0]))
         except TargetError as error:
             self._set_aside(scenarios, Reason.SETUP_FAILED, str(error))
             return
@@ -207,7 +178,7 @@ class Runner:
         what waits long side by side, the rest one by one, so that the case that does the harm is named.
         """
         await self._scheduler(target).side_by_side(scenarios)
-        trouble = await self.two_talk(target)
+        trouble = await self._starter.two_talk(target)
         if not trouble:
             return
         self.result.notes.append(f"after the cases side by side no two new clients can talk ({trouble})")
@@ -225,7 +196,7 @@ class Runner:
     async def _anew(self, scenarios: list[Scenario]) -> None:
         """Side by side on a server that is started for them."""
         try:
-            target = await self.target(self.plan.settings)
+            target = await self._starter.target(self.plan.settings, self.plan.nodes)
         except TargetError as error:
             self._set_aside(scenarios, Reason.TARGET_DEAD, f"the server did not start again: {error}")
         else:
@@ -238,7 +209,7 @@ class Runner:
         for scenario in scenarios:
             if target is None and self._starts:
                 try:
-                    target = await self.target(self.plan.settings)
+                    target = await self._starter.target(self.plan.settings, self.plan.nodes)
                 except TargetError as error:
                     killer = str(error)
             if target is None:
@@ -247,7 +218,7 @@ class Runner:
             if scheduler is None or scheduler.target is not target:
                 scheduler = self._scheduler(target)
             await scheduler.run(scenario)
-            trouble = await self.two_talk(target)
+            trouble = await self._starter.two_talk(target)
             if trouble:
                 self.result.killers.append(scenario.name)
                 killer = f"after {scenario.name} no two new clients can talk ({trouble})"
@@ -258,89 +229,9 @@ class Runner:
         if target is not None and target.process is not None:
             await target.process.stop()
 
-    # -- the target ---------------------------------------------------------------------------------
-
-    async def target(self, settings: Mapping[str, Any]) -> Target:
-        """A target that two clients can talk on. Raises TargetError."""
-        plan = self.plan
-        if plan.url is not None or plan.hooks is None:
-            assert plan.url is not None
-            target = Target(plan.url, plan.dialect, scale=plan.scale, progress=plan.progress, kept=self._kept)
-            trouble = await self.two_talk(target, learn=True)
-            if trouble:
-                raise TargetError(f"{plan.url}: {trouble}")
-            return target
-        await self._starting.acquire()
-        try:
-            return await self._started(plan.hooks, settings)
-        finally:
-            self._starting.release()
-
-    async def _started(self, hooks: Hooks, settings: Mapping[str, Any]) -> Target:
-        """A server that the kit starts, ready. Raises TargetError."""
-        plan = self.plan
-        try:
-            process = await hooking.start(hooks, settings)
-        except HookError as error:
-            raise TargetError(str(error)) from None
-        self.processes.append(process)
-        target = Target(
-            process.url,
-            plan.dialect,
-            name=self.result.target,
-            scale=plan.scale,
-            progress=plan.progress,
-            process=process,
-            kept=self._kept,
-        )
-        target.ready = partial(self._ready, target)
-        await target.ready()
-        return target
-
-    async def _ready(self, target: Target) -> None:
-        """Wait until two clients can talk on a server that the kit has just started. Raises TargetError."""
-        process = target.process
-        assert process is not None
-        hooks = process.hooks
-        deadline = time.monotonic() + hooks.ready
-        while True:
-            trouble = await self.two_talk(target, learn=True)
-            if not trouble:
-                return
-            ended = process.exit_code
-            if ended is not None or time.monotonic() > deadline:
-                await process.stop()
-                state = f"is not ready after {hooks.ready:g} s ({trouble})"
-                if ended is not None:
-                    state = f"ended with exit code {ended}"
-                words = f"its last words: {process.last_words() or 'none'}"
-                raise StartError(f"{hooks.path}: the started server {state}; {words}", state)
-            await pause(0.1)
-
-    async def two_talk(self, target: Target, *, learn: bool = False) -> str:
-        """Whether two new clients can exchange a message in a new room: empty, or what went wrong."""
-        case = Case(_SANITY, target, Slots(1), most=FIRST)
-        try:
-            room = case.room()
-            if learn:
-                one = await case.member(room)
-                target.learn(one.session)
-                two = await case.member(room)
-            else:
-                one, two = await case.members(room, 2)
-            op = await case.say(one, room)
-            heard = Arrives(two.name, {"kind": "message", "text": op.text}, op.index, at_least=True)
-            await case.must(heard, f"{two.name} hears {one.name}")
-        except Unreachable as error:
-            return str(error).removeprefix(f"{target.base}: ")
-        except Stop as error:
-            return flooded(case.transcript.records) or _why_not(case) or str(error)
-        finally:
-            await case.finish()
-            if case.allowance.taken > FIRST // 2:  # large buffers in cycles would wait long for the collector
-                gc.collect()
-        self._entering = case.watch.now() / 2 if learn else self._entering
-        return ""
+    def _nodes(self, scenario: Scenario) -> int:
+        """How many nodes a server that is started for a scenario has: one where it does not speak of several."""
+        return 1 if scenario.nodes == 1 else max(scenario.nodes, self.plan.nodes)
 
     # -- what applies -------------------------------------------------------------------------------
 
@@ -360,15 +251,27 @@ class Runner:
     def _obstacle(self, check: Check, scenario: Scenario, target: Target) -> Conclusion | None:
         if unclaimed := self._unclaimed(check, target):
             return unclaimed
-        given = self.plan.hooks.given if self._starts and self.plan.hooks is not None else frozenset()
-        if lacking := scenario.hooks - given:
-            why = f"needs a hook file with {' and '.join(f'`{name}`' for name in sorted(lacking))}"
-            return Conclusion(Verdict.NOT_JUDGED, Reason.NEEDS_HOOK, why)
+        if lacking := self._lacking(scenario, target):
+            return lacking
         planned = self._planned(target, scenario)
         if self.plan.longest is not None and planned > self.plan.longest:
             return Conclusion(Verdict.NOT_JUDGED, Reason.TOO_LONG, f"must wait {planned:.0f} s")
         if self.plan.quick and (why := quick.left_out(scenario, planned)):
             return Conclusion(Verdict.NOT_JUDGED, Reason.TOO_LONG, why)
+        return None
+
+    def _lacking(self, scenario: Scenario, target: Target) -> Conclusion | None:
+        """That there are too few nodes, or hooks, for a scenario."""
+        hooks = self.plan.hooks
+        given = hooks.given if hooks is not None else frozenset()
+        starts_nodes = scenario.own_server and "node" in given
+        if scenario.nodes > len(target.nodes) and not starts_nodes:
+            why = "needs two nodes: the address of a second one, or a hook file with `node` and --nodes 2"
+            return Conclusion(Verdict.NOT_JUDGED, Reason.NEEDS_NODES, why)
+        given = given | BY_SIGNAL if self._starts else given - {"start", "token"}
+        if lacking := scenario.hooks - given:
+            why = f"needs a hook file with {' and '.join(f'`{name}`' for name in sorted(lacking))}"
+            return Conclusion(Verdict.NOT_JUDGED, Reason.NEEDS_HOOK, why)
         return None
 
     def _planned(self, target: Target, scenario: Scenario) -> float:
@@ -468,27 +371,6 @@ class Runner:
                 repeat,
             )
         )
-
-
-async def _talk(case: Case) -> None:
-    """Two clients exchange a message."""
-
-
-_SANITY = Scenario(_talk, (Check("SANITY.two-talk", "two new clients can exchange a message"),), conns=2)
-
-
-def _why_not(case: Case) -> str:
-    """What kept two clients from talking, in words: no upgrade, or the first statement that did not hold."""
-    from .judging import judge_statements
-
-    for record in case.transcript:
-        if record.kind == "handshake" and record.data["status"] != 101:
-            status = record.data["status"]
-            return f"answered HTTP {status} to a WebSocket handshake, expected 101; is this the path of its socket?"
-    for judged in judge_statements(case.transcript):
-        if judged.finding.outcome != "holds":
-            return f"{judged.sentence}: expected {judged.finding.expected}; seen: {judged.finding.seen}"
-    return ""
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -147,7 +147,7 @@ class Scheduler:
                 crash = _crashed(error)
             finally:
                 self.lag.unwatch(case.watch)
-                with suppress(OSError):
+                with suppress(OSError, HookError):
                     await case.finish()
         if crash is not None:
             assert crash.reason is not None

@@ -36,7 +36,7 @@ class Serving:
     async def stop_server(self) -> int | None:
         """End it gracefully, by its stop signal; the exit code."""
         self.note("", "mark", name="the server is stopped", server="stop")
-        return await self.server.stop()
+        return await self.server.stop(alone=True)
 
     def ask_to_stop(self) -> Record:
         """Send it its stop signal and go on while it ends; the record of it."""
@@ -68,20 +68,19 @@ class Serving:
         self.note("", "local", action="token", claims=claims, token=token)
         return token
 
-    async def node(self) -> Process:
-        """One more node of the service, from the `node` hook. Raises HookError when it cannot be run."""
-        node = await self.server.another_node()
-        self.note("", "mark", name=f"a second node listens on port {node.port}", server="node")
-        return node
+    @property
+    def nodes(self) -> range:
+        """The nodes of the service, counted from 0."""
+        return range(len(self.target.nodes))
 
-    async def kill_node(self, node: Process) -> Record:
-        """End a node by SIGKILL; the record of it."""
-        record = self.note("", "mark", name=f"the node on port {node.port} is killed", server="node-kill")
-        await node.kill()
-        return record
+    async def fault(self, name: str, *, on: bool = True, node: int | None = None) -> Record:
+        """Have a fault put into the service, or into one node of it, or taken out again; the record of it.
 
-    async def fault(self, name: str, *, on: bool = True) -> Record:
-        """Have the hook of that name put a fault into the service, or take it out; the record of it."""
-        record = self.note("", "mark", name=f"fault {name} {'on' if on else 'off'}", server="fault")
-        await self.server.fault(name, on=on)
-        return record
+        Raises HookError when the hook file has no way to do it, or that fails.
+        """
+        assert self.target.faults is not None
+        where = "" if node is None else f" of node {node + 1}"
+        begun = self.note("", "mark", name=f"fault {name}{where}: {'on' if on else 'off'}", server="fault")
+        await self.target.faults.put(name, on=on, node=node)
+        done = self.note("", "mark", name=f"fault {name}{where} is {'in' if on else 'over'}", server="fault")
+        return begun if on else done

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import secrets
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,6 +19,7 @@ from .dialects import Claims, Dialect, Session
 
 if TYPE_CHECKING:
     from .case import Case
+    from .faulting import Faults
     from .hooks import Process
 
 DEFAULT_CONNECTIONS = 200
@@ -113,7 +114,7 @@ class StartError(TargetError):
 
 
 class Target:
-    """One server at one address; several may be started for one run."""
+    """One server at one address, or one service of several nodes; several may be started for one run."""
 
     def __init__(
         self,
@@ -124,15 +125,18 @@ class Target:
         scale: float = 1.0,
         progress: Progress | None = None,
         process: Process | None = None,
+        more: Iterable[str] = (),
         kept: Allowance | None = None,
     ) -> None:
         """`kept` bounds what is kept of everything that this and other targets of a run write."""
         self.base = base
+        self.nodes = (base, *more)
         self.dialect = dialect
         self.name = name or base
         self.patience = 5.0 * scale
         self.progress: Progress = progress or Quiet()
         self.process = process
+        self.faults: Faults | None = None  # where there is a hook file
         self.kept = kept or Allowance(RUN)
         self.ready: Callable[[], Awaitable[None]] | None = None  # waits for a process that was started again
         self.names = Names()
@@ -142,9 +146,9 @@ class Target:
         self._shared: dict[str, Mapping[str, Any]] = {}
         self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    def address(self, session: Session) -> str:
-        """The URL for one client."""
-        return session.address(self.base)
+    def address(self, session: Session, node: int = 0) -> str:
+        """The URL for one client, of a node counted from 0."""
+        return session.address(self.nodes[node])
 
     def session(self, *, nick: str, room: str | None, variables: Mapping[str, Any]) -> Session:
         return Session(
@@ -185,6 +189,7 @@ class Target:
             else None,
             "settings": dict(self.process.settings) if self.process else None,
             "run": self.names.run,
+            **({"nodes": len(self.nodes)} if len(self.nodes) > 1 else {}),
             "wall": clock.wall(),
         }
 

@@ -49,6 +49,7 @@ class Reason(StrEnum):
 
     NOT_CLAIMED = "not-claimed"  # the target does not offer this
     NEEDS_HOOK = "needs-hook"  # a command of the hook file is missing
+    NEEDS_NODES = "needs-nodes"  # one node was named, and the row speaks of several
     NEEDS_SETTING = "needs-setting"  # the target could not be set so
     TOO_LONG = "too-long"  # left out by --without-long-waits or --quick
     SETUP_FAILED = "setup-failed"  # what the sentence presupposes did not come about

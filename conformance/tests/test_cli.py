@@ -91,7 +91,7 @@ def test_an_option_with_a_typo_gets_a_suggestion() -> None:
 
 
 def test_a_selection_that_no_check_judges_is_refused() -> None:
-    assert "--only CL-1 leaves no check" in one_line(roomproof("ws://127.0.0.1:1", "--only", "CL-1"), 2)
+    assert "--only ROOM-10 leaves no check" in one_line(roomproof("ws://127.0.0.1:1", "--only", "ROOM-10"), 2)
 
 
 def test_an_unknown_option() -> None:

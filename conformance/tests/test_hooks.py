@@ -180,35 +180,20 @@ async def with_more(tmp_path: Path, more: str) -> hooks.Process:
     return await hooks.start(hooks.load(write(tmp_path, f"hooks: 1\nstart: [sleep, '60']\nready: 2s\n{more}")), {})
 
 
-async def test_a_fault_hook_knows_the_server_and_what_is_wanted(tmp_path: Path) -> None:
-    told = tmp_path / "told"
-    script = f'echo "$ROOMPROOF_FAULT $ROOMPROOF_PID" >> {told}'
-    process = await with_more(tmp_path, f"faults: {{engine-empty: [sh, -c, '{script}']}}\n")
-    try:
-        assert process.hooks.given == {"start", "engine-empty"}
-        await process.fault("engine-empty", on=True)
-        await process.fault("engine-empty", on=False)
-        assert told.read_text().split() == ["on", str(process.pid), "off", str(process.pid)]
-    finally:
-        await process.stop()
-        process.discard()
-
-
-@pytest.mark.parametrize(
-    ("command", "complaint"),
-    [
-        ("[sh, -c, 'echo no engine >&2; exit 3']", "engine-empty: exit code 3: no engine"),
-        ("[no-such-command]", "engine-empty: cannot be run"),
-    ],
-)
-async def test_a_fault_hook_that_fails_says_why(tmp_path: Path, command: str, complaint: str) -> None:
-    process = await with_more(tmp_path, f"faults: {{engine-empty: {command}}}\n")
-    try:
-        with pytest.raises(HookError, match=complaint):
-            await process.fault("engine-empty", on=True)
-    finally:
-        await process.stop()
-        process.discard()
+async def test_an_engine_is_there_before_the_first_node_and_ends_with_it(tmp_path: Path) -> None:
+    program = LISTENS.replace('os.environ["ROOMPROOF_FIRST_PORT"]', '"engine"')
+    (tmp_path / "engine.py").write_text(program)
+    path = write(tmp_path, "hooks: 1\nengine: ['{python}', '{here}/engine.py']\nstart: [sleep, '60']\n")
+    process = await hooks.start(hooks.load(path), {})
+    engine = process.engine
+    assert engine is not None
+    assert engine.listens()
+    assert process.environment["ROOMPROOF_ENGINE_PORT"] == str(engine.port)
+    await process.stop(alone=True)
+    assert engine.running
+    await process.stop()
+    process.discard()
+    assert not engine.running
 
 
 LISTENS = """

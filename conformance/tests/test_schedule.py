@@ -61,7 +61,7 @@ async def test_the_scale_multiplies_patience() -> None:
 
 
 def options(**given: Any) -> dict[str, Any]:
-    asked = {"url": "ws://127.0.0.1:1", "hooks": None, "dialect": "native", "timers": "default", "wanted": ()}
+    asked = {"urls": ("ws://127.0.0.1:1",), "hooks": None, "dialect": "native", "timers": "default", "wanted": ()}
     more = {"only": (), "skip": (), "jobs": 24, "scale": 1.0, "longest": None, "quick": False}
     return {**asked, **more, **given}
 

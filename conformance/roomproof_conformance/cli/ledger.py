@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from roomproof_conformance import quick
+from roomproof_conformance import across, quick
 from roomproof_conformance.checks import Check, all_checks, load
 from roomproof_protocol import Requirement, requirements
 
@@ -18,7 +18,7 @@ from .run_command import fail, known_checks
 
 def _by_row() -> dict[str, list[Check]]:
     by_row: dict[str, list[Check]] = {row.id: [] for row in requirements()}
-    for check in all_checks():
+    for check in all_checks(variants=True):
         by_row[check.requirement].append(check)
     return by_row
 
@@ -28,7 +28,16 @@ def _state(row: Requirement, checks: list[Check]) -> str:
         return "reserved"
     if not row.observable:
         return "not observable"
-    return f"{len(checks)} check{'s' if len(checks) != 1 else ''}" if checks else "no check yet"
+    own = _own(checks)
+    state = f"{own} check{'s' if own != 1 else ''}" if checks else "no check yet"
+    if variants := len(checks) - own:
+        state += f", {variants} variant{'s' if variants != 1 else ''} across nodes"
+    return state
+
+
+def _own(checks: list[Check]) -> int:
+    """How many of them are checks, and not variants of some."""
+    return sum(not check.variant for check in checks)
 
 
 def list_rows(patterns: tuple[str, ...], as_json: bool) -> int:
@@ -50,7 +59,8 @@ def list_rows(patterns: tuple[str, ...], as_json: bool) -> int:
         "reserved": sum(row.reserved for row in rows),
         "observable": len(observable),
         "checked": sum(bool(by_row[row.id]) for row in observable),
-        "checks": sum(len(by_row[row.id]) for row in rows),
+        "checks": sum(_own(by_row[row.id]) for row in rows),
+        "variants": sum(len(by_row[row.id]) - _own(by_row[row.id]) for row in rows),
     }
     if as_json:
         ledger: list[dict[str, Any]] = [
@@ -75,7 +85,7 @@ def list_rows(patterns: tuple[str, ...], as_json: bool) -> int:
             click.echo(f"    {check.id}: {check.title}")
     click.echo(
         "{requirements} requirements, {reserved} of them reserved; {observable} observable, "
-        "{checked} of these checked by {checks} checks".format(**counts)
+        "{checked} of these checked by {checks} checks, {variants} variants across nodes".format(**counts)
     )
     return 0
 
@@ -88,7 +98,8 @@ def explain(identifier: str) -> int:
         return fail(str(error), EXIT_USAGE)
     by_row = _by_row()
     row = next(row for row in requirements() if row.id == identifier.partition(".")[0])
-    left_out = {check.id: quick.declared(scenario) for scenario in load()[0] for check in scenario.checks}
+    scenarios = [*load()[0], *across.variants(load()[0])]
+    scenario_of = {check.id: scenario for scenario in scenarios for check in scenario.checks}
     click.echo(f"{row.id} ({row.level}) {row.text}")
     if row.tags:
         click.echo("Needs: " + ", ".join(_TAGS[tag] for tag in sorted(row.tags)))
@@ -101,7 +112,14 @@ def explain(identifier: str) -> int:
     for check in by_row[row.id]:
         if identifier in (row.id, check.id):
             click.echo(f"\n{check.id}\n    {check.title}")
-            if why := left_out.get(check.id):
+            scenario = scenario_of.get(check.id)
+            if scenario is None:  # a watch
+                continue
+            if scenario.nodes > 1:
+                click.echo("    needs two nodes: two addresses, or a hook file with `node`")
+            if hooks := sorted(scenario.hooks - {"start"}):
+                click.echo(f"    needs a hook file with {' and '.join(f'`{name}`' for name in hooks)}")
+            if why := quick.declared(scenario):
                 click.echo(f"    left out by --quick: {why}")
     if not by_row[row.id] and row.observable and not row.reserved:
         click.echo("\nNo check of this version judges it.")
@@ -140,5 +158,6 @@ def check_hooks(file: str) -> int:
         hooks = load(file)
     except HookError as error:
         return fail(str(error), EXIT_USAGE)
-    click.echo(f"{hooks.path}: right; start: {' '.join(hooks.start)}")
+    start = " ".join(hooks.start) or "none: it is for servers that are running already"
+    click.echo(f"{hooks.path}: right; start: {start}; faults: {', '.join(sorted(hooks.faults)) or 'none'}")
     return 0

@@ -54,6 +54,7 @@ def cli() -> None:
 
     \b
     roomproof ws://127.0.0.1:8765/ws             a server that speaks roomproof.v1
+    roomproof ws://127.0.0.1:8001 ws://127.0.0.1:8002    two nodes of one service
     roomproof ws://127.0.0.1:9000 --dialect F    any other, described by a dialect file
     roomproof --hooks reference                  one that the kit starts itself
     """
@@ -125,13 +126,19 @@ def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @cli.command("run", epilog=EPILOG)
-@_URL
+@click.argument("urls", nargs=-1, metavar="[URL]...")
 @_DIALECT
 @_PLUGIN
 @click.option(
     "--hooks",
     metavar="FILE",
     help="Commands that start and stop the server, instead of a URL; `reference` ships.",
+)
+@click.option(
+    "--nodes",
+    type=click.IntRange(1, 9),
+    metavar="N",
+    help="With --hooks: start so many nodes and judge them as one service.",
 )
 @click.option(
     "--timers",
@@ -176,7 +183,10 @@ def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--verbose", "-v", is_flag=True, help="Show every check, not only one line for each requirement.")
 def run_command(**options: Any) -> None:
-    """Judge the server at URL (ws:// or wss://), or the one that --hooks starts."""
+    """Judge the server at URL (ws:// or wss://), or the one that --hooks starts.
+
+    Several addresses are those of the nodes of one service, which is judged as a cluster.
+    """
     from .run_command import execute
 
     sys.exit(execute(**options))

@@ -48,16 +48,13 @@ def execute(**options: Any) -> int:
 
 def make_plan(options: dict[str, Any]) -> Plan:
     """Check the options against each other. Raises ValueError, DialectError or HookError with one clear line."""
-    url, hooks_name = options["url"], options["hooks"]
+    urls, hooks_name = tuple(options["urls"]), options["hooks"]
     hooks: Hooks | None = load_hooks(hooks_name) if hooks_name else None
     starts = hooks is not None and bool(hooks.start)
-    if bool(url) == starts:
+    if bool(urls) == starts:
         raise ValueError("name a server: either a URL (ws://host:port/path) or --hooks FILE that starts one")
-    if url and not url.startswith(("ws://", "wss://")):
-        raise ValueError(
-            f"{url!r} is neither a command nor a WebSocket address: expected ws://host:port/path or "
-            "wss://host:port/path; `roomproof --help` lists the commands"
-        )
+    _addresses(urls)
+    nodes = _nodes(options.get("nodes"), hooks if starts else None)
     settings = dict(SHORT_TIMERS) if options["timers"] == "short" else {}
     settings.update(map(setting, options["wanted"]))
     if options["wanted"] and not starts:
@@ -65,7 +62,9 @@ def make_plan(options: dict[str, Any]) -> Plan:
     if options["timers"] == "short" and not starts:
         raise ValueError("--timers short needs --hooks: a server that is already running cannot be set")
     known_checks(options["only"] + options["skip"])
-    words = ["roomproof", *([url] if url else []), *(["--hooks", hooks_name] if hooks_name else [])]
+    words = ["roomproof", *urls, *(["--hooks", hooks_name] if hooks_name else [])]
+    if hooks is not None and nodes != hooks.nodes:
+        words += ["--nodes", str(nodes)]
     if options["dialect"] != "native":
         words += ["--dialect", options["dialect"]]
     words += [word for name in options.get("plugins", ()) for word in ("--plugin", name)]
@@ -76,7 +75,7 @@ def make_plan(options: dict[str, Any]) -> Plan:
         words += ["--timeout-scale", f"{options['scale']:g}"]
     plan = Plan(
         load(options["dialect"], options.get("plugins", ())),
-        url,
+        urls[0] if urls else None,
         hooks,
         settings,
         options["only"],
@@ -86,16 +85,42 @@ def make_plan(options: dict[str, Any]) -> Plan:
         options["longest"],
         options["quick"],
         shlex.join(words),
+        more=urls[1:],
+        nodes=nodes,
     )
     some_check(plan)
     return plan
+
+
+def _addresses(urls: tuple[str, ...]) -> None:
+    """Raise ValueError unless all are addresses of WebSockets, each of another node."""
+    for url in urls:
+        if not url.startswith(("ws://", "wss://")):
+            raise ValueError(
+                f"{url!r} is neither a command nor a WebSocket address: expected ws://host:port/path or "
+                "wss://host:port/path; `roomproof --help` lists the commands"
+            )
+    if twice := next((url for url in urls if urls.count(url) > 1), None):
+        raise ValueError(f"{twice} is named twice: several addresses are those of the nodes of one service")
+
+
+def _nodes(asked: int | None, hooks: Hooks | None) -> int:
+    """How many nodes are to be started. Raises ValueError where they cannot be."""
+    if hooks is None:
+        if asked is not None:
+            raise ValueError("--nodes needs --hooks: of nodes that are running already give the addresses")
+        return 1
+    count = hooks.nodes if asked is None else asked
+    if count > 1 and not hooks.node:
+        raise ValueError(f"{hooks.path}: has no hook `node`, so the kit cannot start {count} nodes")
+    return count
 
 
 def some_check(plan: Plan) -> None:
     """Raise ValueError for a selection of requirements that no check judges."""
     from roomproof_conformance.checks import all_checks
 
-    if not any(map(plan.wants, all_checks())):
+    if not any(map(plan.wants, all_checks(variants=True))):
         globs = [*(f"--only {glob}" for glob in plan.only), *(f"--skip {glob}" for glob in plan.skip)]
         raise ValueError(f"{' '.join(globs)} leaves no check; `roomproof list` shows which requirement has which")
 
@@ -120,7 +145,7 @@ def known_failures(options: dict[str, Any]) -> KnownChecks:
         return KnownChecks()
     from roomproof_conformance.checks import all_checks
 
-    return load(failing, flaky, (check.id for check in all_checks()))
+    return load(failing, flaky, (check.id for check in all_checks(variants=True)))
 
 
 def known_checks(globs: tuple[str, ...]) -> None:
@@ -131,7 +156,7 @@ def known_checks(globs: tuple[str, ...]) -> None:
     from roomproof_conformance.checks import all_checks
     from roomproof_protocol import requirements
 
-    checks = [check.id for check in all_checks()]
+    checks = [check.id for check in all_checks(variants=True)]
     names = [*checks, *(row.id for row in requirements())]
     for glob in globs:
         if any(fnmatchcase(name, glob) for name in names):

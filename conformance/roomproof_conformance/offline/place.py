@@ -8,7 +8,8 @@ from typing import Any
 from roomproof_conformance.clock import LagMeter
 from roomproof_conformance.dialects import Dialect
 from roomproof_conformance.hooks import Hooks
-from roomproof_conformance.run import Plan, Runner
+from roomproof_conformance.plan import Plan
+from roomproof_conformance.starting import Starter
 from roomproof_conformance.target import Target
 
 
@@ -23,7 +24,7 @@ class Place:
         self.settings = dict(settings)
         self.lag = LagMeter()
         self.restarts = 0
-        self._runner = Runner(Plan(dialect, url, hooks))
+        self._starter = Starter(Plan(dialect, url, hooks))
         self._target: Target | None = None
 
     async def __aenter__(self) -> Place:
@@ -32,17 +33,17 @@ class Place:
 
     async def __aexit__(self, *exc: object) -> None:
         await self.lag.__aexit__(*exc)
-        await self._runner.stop_all()
+        await self._starter.stop_all()
 
     async def target(self) -> Target:
         """The server, started when it is not there yet. Raises TargetError."""
         if self._target is None:
-            self._target = await self._runner.target(self.settings)
+            self._target = await self._starter.target(self.settings)
         return self._target
 
     async def trouble(self) -> str:
         """What keeps two new clients from talking there; empty when nothing does."""
-        return await self._runner.two_talk(await self.target())
+        return await self._starter.two_talk(await self.target())
 
     async def fresh(self) -> bool:
         """Start the server anew; False when it is not ours to start."""

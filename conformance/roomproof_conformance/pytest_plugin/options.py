@@ -96,7 +96,8 @@ def plan_from(config: pytest.Config) -> tuple[Plan, KnownChecks]:
         raise pytest.UsageError(f"--target {target!r}: expected ws://host:port/path or wss://host:port/path")
     names = ("dialect", "hooks", "timers", "jobs", "quick", "longest", "scale", "known_failing", "known_flaky")
     options = {name: config.getoption(name) for name in names}
-    options |= {"url": target, "wanted": tuple(config.getoption("wanted") or ()), "only": (), "skip": ()}
+    options["urls"] = (target,) if target else ()
+    options |= {"wanted": tuple(config.getoption("wanted") or ()), "only": (), "skip": ()}
     options["plugins"] = tuple(config.getoption("dialect_plugins") or ())
     try:
         return make_plan(options), known_failures(options)

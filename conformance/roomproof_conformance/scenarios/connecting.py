@@ -89,7 +89,7 @@ async def foreign_origin(case: Case) -> None:
 async def own_origin(case: Case) -> None:
     """A page of the server's own host can connect, and so can a client without an origin."""
     client = case.stranger()
-    parts = urlsplit(case.target.address(client.session))
+    parts = urlsplit(case.target.address(client.session, client.node))
     scheme = "https" if parts.scheme == "wss" else "http"
     await client.connect(headers=[("Origin", f"{scheme}://{parts.netloc}")])
     await case.must(Opens(client.name), "the own host's pages are welcome")

@@ -15,8 +15,7 @@ NODE_GONE = 30.0
 watch("ROOM-12.everywhere", needs="native")(ResetIsQuiet)
 
 
-@scenario("ROOM-12.silence", "ROOM-12.rejoin", "ROOM-12.membership", own_server=True, hooks="engine-empty",
-    settings={"store": "memory"}, needs="native",
+@scenario("ROOM-12.silence", "ROOM-12.rejoin", "ROOM-12.membership", faults="engine-empty", needs="native",
     titles={
         "ROOM-12.rejoin": "Who joins again after `reset` hears `already: true`, `recovered: false`.",
         "ROOM-12.membership": "After `reset` members are still members: listed, heard, nobody said to have gone.",
@@ -56,25 +55,22 @@ async def reset(case: Case) -> None:
 
 
 @scenario(
-    "PRES-6.node-killed", own_server=True, hooks="node", needs="presence_events", waits=lambda _: NODE_GONE, conns=6
+    "PRES-6.node-killed", nodes=2, faults="node-kill", needs="presence_events", waits=lambda _: NODE_GONE, conns=6
 )
 async def node_killed(case: Case) -> None:
     """When a node is killed, those who are connected to it are shown gone within 30 s to members on another."""
     room = case.room()
-    watcher, stays = await case.members(room, 2)
-    node = await case.node()
+    watcher, stays = [await case.member(room, node=0) for _ in range(2)]
     there = []
     for _ in range(2):
-        client = case.stranger()
-        await client.connect(url=node.url)
-        await case.answered(case.identify(client), role="given")
+        client = await case.client(node=1)
         before = case.mark(f"{client.name} joins on the other node")
         await case.given_join(client, room)
         await noticed(case, watcher, client, "joined", after=before, role="given")
         there.append(client)
     op = await case.say(there[0], room)
     await case.delivered(op, [watcher, stays, *there], role="given")
-    killed = await case.kill_node(node)
+    killed = await case.fault("node-kill", node=1)
     for client in there:
         await noticed(case, watcher, client, "left", after=killed, within=NODE_GONE, wait=NODE_GONE + 1)
     await case.usable(watcher, room, stays)

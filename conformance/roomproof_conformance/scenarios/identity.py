@@ -22,7 +22,7 @@ async def _hello(
 ) -> Client:
     """A new client whose hello has these members and gets a `welcome` like `where`; `url` goes into the query."""
     client = case.stranger()
-    base = case.target.address(client.session)
+    base = case.target.address(client.session, client.node)
     query = f"{base}{'&' if '?' in base else '?'}{url}" if url else None
     await client.connect(headers=headers, url=query)
     await case.given(Opens(client.name), "a client can connect")

@@ -106,8 +106,8 @@ def _events(known: Known) -> list[str]:
     rules = list(dict.fromkeys(_rules(known)))
     if not rules:
         rules = [
-            "  - {as: message, match: {type: message}, fields: {room: room, from: name, text: text}}  # what a chat message"
-            " looks like when it comes"
+            "  # what a chat message looks like when it comes:",
+            "  - {as: message, match: {type: message}, fields: {room: room, from: name, text: text}}",
         ]
     return ["events:  # the first rule that matches counts", *rules]
 
@@ -164,10 +164,12 @@ def _sentence(known: Known) -> str:
     assert known.heard is not None
     before, _, after = known.heard.partition(known.token)
     pattern = re.escape(before).replace(re.escape(known.nick), "(?P<from>.+?)") if known.nick else re.escape(before)
+    whole, end = "^" + pattern, re.escape(after) + "$"
+    taken = f". | group({f'{whole}(?P<text>.*){end}'!r}, text)"
     return (
         f"  - as: message  # came: {_shown(known.heard)}\n"
-        f"    match: {{re: {json.dumps('^' + pattern + '.*' + re.escape(after) + '$')}}}\n"
-        f"    fields: {{text: {json.dumps('. | group(' + repr('^' + pattern + '(?P<text>.*)' + re.escape(after) + '$') + ', text)')}}}"
+        f"    match: {{re: {json.dumps(f'{whole}.*{end}')}}}\n"
+        f"    fields: {{text: {json.dumps(taken)}}}"
     )
 
 
