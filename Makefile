@@ -102,7 +102,7 @@ generate: $(STAMP) ## Write the generated files again
 
 .PHONY: docs
 docs: $(STAMP) ## Build the site from docs/ into build/site/; a warning is an error
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs build/site
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --fresh-env --write-all -b html docs build/site
 
 .PHONY: wheel
 wheel: $(STAMP) ## Build the wheel into dist/, check what is in it, and that it runs on its own and on the Pythons that are here

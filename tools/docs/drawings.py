@@ -11,6 +11,8 @@ from html import escape
 from roomproof_conformance.report.sequence import sequence
 from roomproof_conformance.report.story import story
 from roomproof_conformance.transcript import Transcript
+from tools import ROOT
+from tools.docs import terminal
 from tools.docs.record import CONVERSATIONS, FOLDER
 
 # What the drawings look like as files of their own; the site has the same rules, in its theme's colours.
@@ -59,6 +61,7 @@ MACHINES: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str, str, str, str],
         ),
     ),
 }
+RED_LINE = ROOT / "docs" / "drawings" / "red-line.ansi"
 LANE, ROW, TOP, LEFT = 92, 30, 44, 60
 
 
@@ -116,4 +119,5 @@ def _styled(svg: str) -> str:
 
 def drawings() -> dict[str, str]:
     """Name and text of every drawing."""
-    return {name: conversation(name) for name in CONVERSATIONS} | {name: machine(name) for name in MACHINES}
+    talk = {name: conversation(name) for name in CONVERSATIONS}
+    return talk | {name: machine(name) for name in MACHINES} | {"red-line": terminal.drawn(RED_LINE)}

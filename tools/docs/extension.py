@@ -58,9 +58,11 @@ def _link(found: re.Match[str], written: Path, shown: Path) -> str:
     if target.is_dir():
         return found["text"]
     inside = target.relative_to(ROOT).as_posix() if target.is_relative_to(ROOT) else ""
+    anchor = found["anchor"] or ""
     if inside in MOVED:
         target = DOCS / MOVED[inside]
-    return f"[{found['text']}]({os.path.relpath(target, shown.parent)}{found['anchor'] or ''})"
+        anchor = "" if target.name == "index.md" else anchor  # the home page has other headings
+    return f"[{found['text']}]({os.path.relpath(target, shown.parent)}{anchor})"
 
 
 def _toctrees() -> list[str]:

@@ -318,7 +318,10 @@ def _group(kind: str) -> click.Group:
     return cli.group(kind, help=f"Work on {kind.removesuffix('s')} files.")(lambda: None)
 
 
-@_group("dialect").command("check")
+_DIALECTS = _group("dialect")
+
+
+@_DIALECTS.command("check")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @_PLUGIN
 def dialect_check(files: tuple[str, ...], plugins: tuple[str, ...]) -> None:
@@ -326,6 +329,37 @@ def dialect_check(files: tuple[str, ...], plugins: tuple[str, ...]) -> None:
     from .ledger import check_dialect
 
     sys.exit(max([check_dialect(file, plugins) for file in files]))
+
+
+@_DIALECTS.command("try", epilog=EPILOG)
+@click.argument("file", metavar="FILE")
+@click.argument("url")
+@_PLUGIN
+@_SELECTION[-1]
+def dialect_try(file: str, url: str, plugins: tuple[str, ...], scale: float) -> None:
+    """Carry out a dialect on its server, step by step.
+
+    Two clients connect, say who they are, join a room and talk. Shows what was sent, what came, which rule
+    recognised it, what stayed unclassified, and what to write next.
+    """
+    from .dialect_command import try_dialect
+
+    sys.exit(try_dialect(file, url, plugins, scale))
+
+
+@_DIALECTS.command("new", epilog=EPILOG)
+@click.argument("url")
+@_file("--out", help="Write the file there instead of printing it.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+def dialect_new(url: str, out: str | None, force: bool) -> None:
+    """Ask an unknown server at URL, and write a first dialect of what it says.
+
+    It listens, tries the commonest ways to join and to talk with two clients, and leaves away what the server does
+    not need.
+    """
+    from .dialect_command import new_dialect
+
+    sys.exit(new_dialect(url, out, force))
 
 
 @_group("hooks").command("check")

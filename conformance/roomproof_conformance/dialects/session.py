@@ -262,6 +262,17 @@ class Exchange:
         """Seconds to wait for the frame that is expected now."""
         return 0.0 if self.done else self._steps[self._at].timeout
 
+    @property
+    def expected(self) -> str:
+        """What it waits for now, in words; empty when nothing is waited for."""
+        step = None if self.done else self._steps[self._at]
+        return "" if step is None or step.expect is None else step.expect.expected(self._variables)
+
+    def misses(self, tree: Any) -> str:
+        """Where a tree differs from what is waited for, in words; empty when it does not or nothing is waited for."""
+        step = None if self.done else self._steps[self._at]
+        return "" if step is None or step.expect is None else step.expect.explain(tree, self._variables) or ""
+
     def step(self, event: Event) -> bool:
         """Offer an event; True when it was the one expected, or the failure."""
         if self.done:
