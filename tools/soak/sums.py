@@ -12,7 +12,7 @@ from typing import Any
 
 UNSETTLED = 0.01
 """The largest share of all verdicts that may be inconclusive, or not judged for want of a set-up that worked."""
-NOT_ASKED = ("needs-hook", "needs-setting", "not-claimed", "nothing-seen", "too-long")
+NOT_ASKED = ("needs-hook", "needs-nodes", "needs-setting", "not-claimed", "nothing-seen", "too-long")
 """Reasons for not judging that are the same on a quiet machine."""
 FOR_THE_REASON = 0.95
 """The least share of the liars that must be caught for the stated requirement."""

@@ -11,20 +11,19 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from roomproof_conformance.dialects import built_in, load
 from roomproof_conformance.dialects.loading import find
 
 from .advice import discriminator, fields_of, flow, kind_of, leaves
 from .probing import Known, Shape, trees
 
-EXAMPLES = {"irc": "inspircd", "xml": "prosody", "socketio": "socketio"}
-"""The dialect that ships for a wire: what a server of that wire needs is mostly what its example has."""
 WIDTH = 120
 
 
 def draft(url: str, known: Known) -> str:
     """The whole file."""
-    if known.codec in EXAMPLES:
-        return _from_example(url, known)
+    if (example := _example(known.codec)) is not None:
+        return _from_example(url, known, example)
     return "\n".join([*_head(url, known), *_actions(known), *_events(known), *_tail(known)]) + "\n"
 
 
@@ -196,9 +195,16 @@ def _tail(known: Known) -> list[str]:
     return lines
 
 
-def _from_example(url: str, known: Known) -> str:
+def _example(codec: str) -> str | None:
+    """The dialect that ships for a wire which is no JSON of one's own: a server of that wire needs mostly the same."""
+    if codec in ("", "json", "text"):
+        return None
+    return next((name for name in built_in() if load(name).codec.name == codec), None)
+
+
+def _from_example(url: str, known: Known, example: str) -> str:
     """What ships for the same wire, to be changed where this server differs."""
-    text, label = find(EXAMPLES[known.codec])
+    text, label = find(example)
     said = [f"# It said: {_shown(frame)}" for frame in known.greeting[:5]]
     head = [
         f"# A first draft for {url}: it speaks {known.codec}, so this begins with {label}, the example for that wire.",

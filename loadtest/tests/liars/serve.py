@@ -43,10 +43,11 @@ def lost() -> None:
         if not _busy(room) or RANDOM.random() > 0.3:
             honest(room, entry)
             return
-        whole = dict(room._members)
-        del room._members[RANDOM.choice(list(whole))]
+        chosen = RANDOM.choice([*room._members, *room._aside])
+        room.stand_aside(chosen)  # so that the batch of the others is not its own
+        write = room._aside.pop(chosen)
         honest(room, entry)
-        room._members = whole
+        room._aside[chosen] = write
 
     _instead_of(Room, "message", message)
 

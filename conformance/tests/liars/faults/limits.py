@@ -151,7 +151,7 @@ def limit_7_same_epoch() -> None:
 @liar
 def limit_8_escapes_all() -> None:
     """Everything but ASCII is escaped in what the server says."""
-    codec._ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+    codec._ENCODER, codec._dumps = json.JSONEncoder(separators=(",", ":"), allow_nan=False), None
 
 
 @liar
@@ -165,4 +165,4 @@ def limit_8_escapes_html() -> None:
                 escaped = escaped.replace(char, f"\\u{ord(char):04x}")
             return escaped
 
-    codec._ENCODER = Escaping(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    codec._ENCODER, codec._dumps = Escaping(ensure_ascii=False, separators=(",", ":"), allow_nan=False), None
