@@ -391,7 +391,7 @@ class Client:
         return not self._flooded
 
     def fault_received(self, fault: Fault) -> None:
-        if self._flooded:
+        if self._flooded or not self._room_for(len(fault.data)):
             return
         self.note("fault", name=fault.name, detail=fault.detail, **payload_fields(fault.data, keep=256))
 
