@@ -118,7 +118,9 @@ def _rules(known: Known) -> Iterator[str]:
     seen: set[str] = set()
     if known.heard is not None:
         seen.update(flow(discriminator(tree)[0]) for tree in trees([known.heard]))
-    yield from _history(known)
+    for match, rule in _history(known):
+        seen.add(match)
+        yield rule
     frames = [*known.later, *known.errors.values(), *known.beside, *known.greeting]
     for tree in trees([frame for frame in frames if not known.token or known.token not in frame]):
         match, word = discriminator(tree)
@@ -141,8 +143,8 @@ def _message(known: Known, heard: dict[str, Any]) -> Iterator[str]:
         yield "    # It does not say from whom: then some checks of senders do not apply."
 
 
-def _history(known: Known) -> Iterator[str]:
-    """How a newcomer was told what had been said."""
+def _history(known: Known) -> Iterator[tuple[str, str]]:
+    """How a newcomer was told what had been said: what tells such a frame, and its rule."""
     for tree in trees([frame for frame in known.later if known.token and known.token in frame]):
         match, _ = discriminator(tree)
         for path, value in leaves(tree):
@@ -153,7 +155,8 @@ def _history(known: Known) -> Iterator[str]:
                 by_value = {known.token: "text", known.nick: "from", known.room: "room"}
                 fields = {by_value[v]: p for p, v in leaves(entry) if isinstance(v, str) and v in by_value}
                 yield (
-                    f"  - as: history\n    match: {flow(match)}\n    entries: {{list: {path}, fields: {flow(fields)}}}"
+                    flow(match),
+                    f"  - as: history\n    match: {flow(match)}\n    entries: {{list: {path}, fields: {flow(fields)}}}",
                 )
                 return
 
@@ -164,7 +167,8 @@ def _sentence(known: Known) -> str:
     before, _, after = known.heard.partition(known.token)
     pattern = re.escape(before).replace(re.escape(known.nick), "(?P<from>.+?)") if known.nick else re.escape(before)
     whole, end = "^" + pattern, re.escape(after) + "$"
-    taken = f". | group({f'{whole}(?P<text>.*){end}'!r}, text)"
+    quote = '"' if "'" in known.heard else "'"
+    taken = f". | re({quote}{whole}(?P<text>.*){end}{quote}, 'text')"
     return (
         f"  - as: message  # came: {_shown(known.heard)}\n"
         f"    match: {{re: {json.dumps(f'{whole}.*{end}')}}}\n"
