@@ -118,8 +118,8 @@ def _rules(known: Known) -> Iterator[str]:
     seen: set[str] = set()
     if known.heard is not None:
         seen.update(flow(discriminator(tree)[0]) for tree in trees([known.heard]))
-    for match, rule in _history(known):
-        seen.add(match)
+    for told, rule in _history(known):
+        seen.add(told)
         yield rule
     frames = [*known.later, *known.errors.values(), *known.beside, *known.greeting]
     for tree in trees([frame for frame in frames if not known.token or known.token not in frame]):
